@@ -1,0 +1,80 @@
+"""Every table's columns, types, key and the command that makes it: once, here.
+
+Tables are narrow and keyed. Stages join them by key, never by position; a column that may be null says
+so, and Arrow refuses a null anywhere else before a file appears.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pyarrow as pa
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table: its name, the verb that makes it, its key columns and its Arrow schema."""
+
+    name: str
+    verb: str
+    key: tuple[str, ...]
+    schema: pa.Schema
+
+
+def _table(name: str, verb: str, key: str, **columns: pa.DataType | tuple[pa.DataType, None]) -> Table:
+    """Builds a table; a column given as `(type, None)` may be null."""
+    fields = [pa.field(n, t[0], nullable=True) if isinstance(t, tuple) else pa.field(n, t, nullable=False) for n, t in columns.items()]
+    return Table(name, verb, tuple(key.split()), pa.schema(fields))
+
+
+_int, _text, _real, _flag = pa.int64(), pa.string(), pa.float64(), pa.bool_()
+
+IMAGE = pa.struct([("dicom_id", _text), ("view", _text), ("path", _text)])
+"""`view` is empty where the metadata name none; `path` is relative to the run's folder."""
+
+SECTIONS = pa.map_(_text, _text)
+
+STUDIES = _table(
+    "studies", "prepare", "study_id",
+    study_id=_int, subject_id=_int, split=_text, images=pa.list_(IMAGE), sections=SECTIONS, target=SECTIONS,
+    chexpert=(pa.map_(_text, _int), None), negbio=(pa.map_(_text, _int), None), excluded=(_text, None),
+)  # fmt: skip
+"""`target` is what is scored and trained on; labels map a name to 1, 0, -1 or null; `excluded` says why."""
+
+TRANSLATIONS = _table(
+    "translations", "translate", "study_id section",
+    study_id=_int, section=_text, text_pt=_text, raw=_text, attempt=_int, stop=_text, prompt_tokens=_int, new_tokens=_int,
+    logprob=(_real, None), seconds=_real,
+)  # fmt: skip
+
+CHECKS = _table("checks", "check", "study_id section check", study_id=_int, section=_text, check=_text, passed=_flag, detail=_text)
+
+VERDICTS = _table("verdicts", "check", "study_id", study_id=_int, verdict=_text, sections_pt=SECTIONS)
+"""`verdict`: accepted, repaired, flagged or quarantined; `sections_pt` is the final text."""
+
+TRAINING = _table("training", "train", "step split metric", step=_int, split=_text, metric=_text, value=_real)
+
+GENERATIONS = _table(
+    "generations", "generate", "study_id arm sample",
+    study_id=_int, arm=_text, sample=_int, prompt=_text, completion=_text, stop=_text, images=pa.list_(_text), prompt_tokens=_int, new_tokens=_int,
+    seconds=_real,
+)  # fmt: skip
+"""`images` are the dicom_ids shown, in order; `completion` holds only what the model added."""
+
+LABELS = _table("labels", "evaluate", "study_id text label", study_id=_int, text=_text, label=_text, value=(_int, None))
+
+SCORES = _table(
+    "scores", "evaluate", "study_id arm metric reference",
+    study_id=_int, subject_id=_int, arm=_text, metric=_text, reference=_text, value=(_real, None), why=_text,
+)  # fmt: skip
+
+SUMMARY = _table(
+    "summary", "evaluate", "arm versus metric label",
+    arm=_text, versus=_text, metric=_text, label=_text, value=(_real, None), low=(_real, None), high=(_real, None), n=_int, p=(_real, None),
+)  # fmt: skip
+"""One row a figure: of an arm (`versus` empty) or of a difference `arm - versus`; `label` empty for all labels."""
+
+TABLES = {t.name: t for t in (STUDIES, TRANSLATIONS, CHECKS, VERDICTS, TRAINING, GENERATIONS, LABELS, SCORES, SUMMARY)}
+
+TIME_COLUMNS = frozenset({"seconds"})
+"""Columns that differ from run to run; everything else is the same for the same experiment."""

@@ -1,0 +1,63 @@
+"""How work spreads over processes: the same function on each item, here or in local workers.
+
+A shard `i/n` of a cluster job takes every n-th part of a partition (`store.fill`); nothing else differs.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from itertools import islice
+from typing import NamedTuple, TypeVar
+
+from laudo.errors import LaudoError
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+class Shard(NamedTuple):
+    """Part `index` of `count`, counted from 0: it owns the parts whose number is index modulo count."""
+
+    index: int
+    count: int
+
+    @classmethod
+    def parse(cls, text: str) -> Shard:
+        """Reads `3/200` (the fourth of two hundred), as a Slurm array passes it."""
+        try:
+            index, count = (int(part) for part in text.split("/"))
+        except ValueError:
+            index, count = -1, 0
+        if not 0 <= index < count:
+            raise LaudoError(f"'{text}' is not a shard", mend="give INDEX/COUNT counted from 0, for example --shard 0/4")
+        return cls(index, count)
+
+
+WHOLE = Shard(0, 1)
+
+
+def workers() -> int:
+    """Processes to use: the cores that this process may run on."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def over(function: Callable[[Item], Result], items: Iterable[Item], *, processes: int | None = None) -> Iterator[Result]:
+    """Yields `function(item)` for each item, in the items' order, using local worker processes.
+
+    `function` must be importable by name. A few items a worker are in flight at a time, so that memory
+    does not grow with the number of items. An exception in a worker is raised here.
+    """
+    count = processes or workers()
+    if count == 1:
+        yield from map(function, items)
+        return
+    source = iter(items)
+    with ProcessPoolExecutor(count, mp_context=multiprocessing.get_context("spawn")) as pool:
+        waiting = [pool.submit(function, item) for item in islice(source, 8 * count)]
+        while waiting:
+            result = waiting.pop(0).result()
+            waiting.extend(pool.submit(function, item) for item in islice(source, 1))
+            yield result

@@ -1,0 +1,314 @@
+"""The facts read from invented sentences; the expected ones were worked out by hand, trap by trap.
+
+A fact is written `+finding side size change`: `+` present, `-` absent, `?` uncertain.
+"""
+
+import unicodedata
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from laudo.findings import LABELS, Fact, labels, read
+
+SIGNS = {"present": "+", "absent": "-", "uncertain": "?"}
+
+
+def written(fact: Fact) -> str:
+    return " ".join(filter(None, (SIGNS[fact.status] + fact.finding, fact.side, fact.size, fact.change)))
+
+
+ENGLISH = [
+    # plain statements, sides and sizes
+    ("There is a small left pleural effusion.", "+pleural_effusion left small"),
+    ("Large right pneumothorax.", "+pneumothorax right large"),
+    ("Bibasilar atelectasis.", "+atelectasis bilateral"),
+    ("Moderate effusions in both lungs.", "+pleural_effusion bilateral moderate"),
+    ("Pleural effusion on the right.", "+pleural_effusion right"),
+    ("Left basilar opacity and right apical pneumothorax.", "+lung_opacity left; +pneumothorax right"),
+    ("Right effusion and atelectasis.", "+pleural_effusion right; +atelectasis right"),
+    ("Right effusion, cardiomegaly.", "+pleural_effusion right; +cardiomegaly"),
+    ("Atelectasis in the left base and a small effusion.", "+atelectasis left; +pleural_effusion small"),
+    ("Effusion and atelectasis on the left.", "+pleural_effusion left; +atelectasis left"),
+    ("Right and left pleural effusions.", "+pleural_effusion bilateral"),
+    ("Bilateral effusions, right greater than left.", "+pleural_effusion bilateral increased"),
+    ("On the right there is atelectasis.", "+atelectasis right"),
+    ("Effusion on the right, left lung is clear.", "+pleural_effusion right"),
+    ("Left chest tube and pneumothorax.", "+support_devices left; +pneumothorax"),
+    ("Fractures of the left sixth rib.", "+fracture left"),
+    ("A 5.3 cm mass in the right upper lobe.", "+lung_lesion right"),
+    # lists under a negation
+    ("No effusion, pneumothorax, or consolidation.", "-pleural_effusion; -pneumothorax; -consolidation"),
+    ("No pleural effusion or pneumothorax is seen.", "-pleural_effusion; -pneumothorax"),
+    ("There is no focal consolidation, effusion, or pneumothorax.", "-consolidation; -pleural_effusion; -pneumothorax"),
+    ("No effusion and no pneumothorax.", "-pleural_effusion; -pneumothorax"),
+    ("Neither effusion nor pneumothorax.", "-pleural_effusion; -pneumothorax"),
+    ("Negative for pneumonia.", "-pneumonia"),
+    ("Without evidence of pulmonary edema.", "-edema"),
+    ("No consolidation/effusion.", "-consolidation; -pleural_effusion"),
+    ("No opacity suspicious for pneumonia.", "-lung_opacity; -pneumonia"),
+    ("Pneumothorax is not seen.", "-pneumothorax"),
+    ("Effusions and pneumothorax are absent.", "-pleural_effusion; -pneumothorax"),
+    # where a negation ends
+    ("No effusion but there is mild edema.", "-pleural_effusion; +edema small"),
+    ("No pneumothorax, but a small effusion on the left.", "-pneumothorax; +pleural_effusion left small"),
+    ("No abnormality except for a left rib fracture.", "+fracture left"),
+    ("No effusion or pneumothorax, with consolidation at the left base.", "-pleural_effusion; -pneumothorax; +consolidation left"),
+    ("Small effusion without pneumothorax.", "+pleural_effusion small; -pneumothorax"),
+    ("No pneumothorax, small effusion.", "-pneumothorax; +pleural_effusion small"),
+    ("No effusion, the heart is enlarged.", "-pleural_effusion; +cardiomegaly"),
+    ("No effusion; atelectasis at the right base.", "-pleural_effusion; +atelectasis right"),
+    # negations that deny no finding
+    ("No change in the left effusion.", "+pleural_effusion left unchanged"),
+    ("No significant interval change in pulmonary edema.", "+edema unchanged"),
+    ("The effusion has not resolved.", "+pleural_effusion unchanged"),
+    ("Not only atelectasis but also effusion.", "+atelectasis; +pleural_effusion"),
+    # doubt before negation, hedges
+    ("Pneumonia cannot be excluded.", "?pneumonia"),
+    ("Cannot exclude a small pneumothorax.", "?pneumothorax small"),
+    ("Superimposed pneumonia is not excluded.", "?pneumonia"),
+    ("No new consolidation.", "?consolidation"),
+    ("Possible left effusion.", "?pleural_effusion left"),
+    ("Left basilar opacity may represent atelectasis or pneumonia.", "+lung_opacity left; ?atelectasis left; ?pneumonia"),
+    ("Opacity, likely atelectasis.", "+lung_opacity; ?atelectasis"),
+    ("Findings suspicious for pneumonia.", "?pneumonia"),
+    ("Questionable nodule at the right apex.", "?lung_lesion right"),
+    ("Atelectasis versus pneumonia.", "+atelectasis; ?pneumonia"),
+    ("Possible pneumonia and a small effusion.", "?pneumonia; +pleural_effusion small"),
+    ("Likely atelectasis, no pneumothorax.", "?atelectasis; -pneumothorax"),
+    ("Consolidation consistent with pneumonia.", "+consolidation; +pneumonia"),
+    ("Mild pulmonary vascular congestion.", "?edema small"),
+    ("No vascular congestion.", "-edema"),
+    # change
+    ("Interval increase in the right effusion.", "+pleural_effusion right increased"),
+    ("The effusion has decreased.", "+pleural_effusion decreased"),
+    ("New left consolidation.", "+consolidation left new"),
+    ("Right pneumothorax has resolved.", "-pneumothorax right resolved"),
+    ("The left chest tube has been removed.", "-support_devices left resolved"),
+    ("Effusion and atelectasis are unchanged.", "+pleural_effusion unchanged; +atelectasis unchanged"),
+    ("Resolution of the pulmonary edema.", "-edema resolved"),
+    # structures
+    ("Heart size is normal.", "-cardiomegaly"),
+    ("The heart is mildly enlarged.", "+cardiomegaly small"),
+    ("The heart is not enlarged.", "-cardiomegaly"),
+    ("Enlarged heart and normal mediastinum.", "+cardiomegaly; -enlarged_cardiomediastinum"),
+    ("Heart is normal and mediastinum is widened.", "-cardiomegaly; +enlarged_cardiomediastinum"),
+    ("Cardiac silhouette is borderline enlarged.", "?cardiomegaly"),
+    ("Heart size at the upper limits of normal.", "-cardiomegaly"),
+    ("Heart size is stable.", "?cardiomegaly unchanged"),
+    ("The cardiomediastinal silhouette is within normal limits.", "-enlarged_cardiomediastinum"),
+    ("Enlargement of the cardiac silhouette.", "+cardiomegaly"),
+    ("Opacity behind the heart.", "+lung_opacity"),
+    ("The right costophrenic angle is blunted.", "?pleural_effusion right"),
+    ("The lungs are clear.", ""),
+    # questions, history, headings, layout
+    ("Evaluate for pneumonia.", ""),
+    ("Rule out pneumothorax.", ""),
+    ("Pneumonia?", ""),
+    ("History of pneumonia.", ""),
+    ("INDICATION: Pneumonia.\n\nFINDINGS: No effusion.\n\nIMPRESSION: Cardiomegaly.", "-pleural_effusion; +cardiomegaly"),
+    ("COMPARISON: Effusion on ___. FINDINGS: Small effusion.", "+pleural_effusion small"),
+    (" No focal consolidation, pleural\n effusion or\n pneumothorax. ___ edema.", "-consolidation; -pleural_effusion; -pneumothorax; +edema"),
+    ("No effusion\nMild cardiomegaly", "-pleural_effusion; +cardiomegaly small"),
+    ("1. No pneumothorax.\n2. Left PICC line.", "-pneumothorax; +support_devices left"),
+    # devices and what is no finding of CheXpert's
+    ("Right IJ central line and left-sided pacemaker.", "+support_devices right; +support_devices left"),
+    ("ET tube ends 4.5 cm above the carina.", "+support_devices"),
+    ("Pericardial effusion.", "+pericardial_effusion"),
+    ("Hyperinflated lungs.", "+hyperinflation"),
+    ("Hydropneumothorax on the left.", "+pleural_effusion left; +pneumothorax left"),
+]  # fmt: skip
+
+PORTUGUESE = [
+    # afirmações, lados e tamanhos
+    ("Pequeno derrame pleural à esquerda.", "+pleural_effusion left small"),
+    ("Volumoso pneumotórax direito.", "+pneumothorax right large"),
+    ("Pequenas atelectasias bibasais.", "+atelectasis bilateral small"),
+    ("Derrame pleural bilateral moderado.", "+pleural_effusion bilateral moderate"),
+    ("Opacidades em ambos os pulmões.", "+lung_opacity bilateral"),
+    ("Consolidação no hemitórax esquerdo.", "+consolidation left"),
+    ("Derrame e atelectasia à direita.", "+pleural_effusion right; +atelectasis right"),
+    ("Derrame pleural à direita e atelectasia à esquerda.", "+pleural_effusion right; +atelectasis left"),
+    ("Derrame à direita, cardiomegalia.", "+pleural_effusion right; +cardiomegaly"),
+    ("Derrame à direita e atelectasia.", "+pleural_effusion right; +atelectasis"),
+    ("Derrame pleural à direita e à esquerda.", "+pleural_effusion bilateral"),
+    ("À direita, há atelectasia.", "+atelectasis right"),
+    ("Derrame à direita, pulmão esquerdo sem alterações.", "+pleural_effusion right"),
+    ("Massa de 5,3 cm no lobo superior direito.", "+lung_lesion right"),
+    ("Fraturas de arcos costais à esquerda.", "+fracture left"),
+    ("DERRAME PLEURAL ESQUERDO", "+pleural_effusion left"),
+    ("derrame pleural a direita, consolidacao a esquerda", "+pleural_effusion right; +consolidation left"),
+    ("Pneumotorax a esquerda.", "+pneumothorax left"),
+    ("Nódulos esparsos.", "+lung_lesion"),
+    ("Opacidade nodular no lobo superior esquerdo.", "+lung_lesion left"),
+    ("Opacidades em vidro fosco bilaterais.", "+lung_opacity bilateral"),
+    ("Acentuada cardiomegalia.", "+cardiomegaly large"),
+    # listas sob negação
+    ("Sem derrame, pneumotórax ou consolidação.", "-pleural_effusion; -pneumothorax; -consolidation"),
+    ("Sem consolidações, derrame pleural ou pneumotórax.", "-consolidation; -pleural_effusion; -pneumothorax"),
+    ("Não há derrame pleural nem pneumotórax.", "-pleural_effusion; -pneumothorax"),
+    ("Não se observa consolidação, nem derrame.", "-consolidation; -pleural_effusion"),
+    ("Não se observam sinais de congestão pulmonar.", "-edema"),
+    ("Ausência de derrame pleural e pneumotórax.", "-pleural_effusion; -pneumothorax"),
+    ("Não foram identificadas fraturas.", "-fracture"),
+    ("Não há nenhum nódulo.", "-lung_lesion"),
+    ("Espaços pleurais livres de derrame.", "-pleural_effusion"),
+    ("Derrame pleural ausente.", "-pleural_effusion"),
+    ("Pneumotórax não identificado.", "-pneumothorax"),
+    ("Pneumonia foi descartada.", "-pneumonia"),
+    ("Sem opacidades suspeitas de pneumonia.", "-lung_opacity; -pneumonia"),
+    ("Não há evidência de pneumotórax e/ou derrame pleural.", "-pneumothorax; -pleural_effusion"),
+    # onde acaba a negação
+    ("Sem derrame ou pneumotórax, com consolidação na base esquerda.", "-pleural_effusion; -pneumothorax; +consolidation left"),
+    ("Sem derrame pleural, mas com discreta cardiomegalia.", "-pleural_effusion; +cardiomegaly small"),
+    ("Não há pneumotórax, porém nota-se derrame à direita.", "-pneumothorax; +pleural_effusion right"),
+    ("Sem alterações, exceto por fratura à direita.", "+fracture right"),
+    ("Sem pneumotórax, salvo pequeno derrame.", "-pneumothorax; +pleural_effusion small"),
+    ("Sem pneumotórax; derrame à esquerda.", "-pneumothorax; +pleural_effusion left"),
+    ("Derrame pleural sem pneumotórax.", "+pleural_effusion; -pneumothorax"),
+    ("Sem derrame, discreta cardiomegalia.", "-pleural_effusion; +cardiomegaly small"),
+    ("Sem derrame pleural, área cardíaca aumentada.", "-pleural_effusion; +cardiomegaly"),
+    ("Não há derrame e observa-se atelectasia.", "-pleural_effusion; +atelectasis"),
+    # negações que não negam um achado
+    ("Sem alteração do derrame.", "+pleural_effusion unchanged"),
+    ("Sem alteração significativa do derrame à direita.", "+pleural_effusion right unchanged"),
+    ("Não houve mudança significativa da consolidação.", "+consolidation unchanged"),
+    ("Não apenas atelectasia, como também derrame.", "+atelectasis; +pleural_effusion"),
+    ("Nódulo não calcificado à esquerda.", "+lung_lesion left"),
+    # dúvida antes da negação, possibilidades
+    ("Não se pode excluir pneumonia.", "?pneumonia"),
+    ("Não se pode afastar derrame ou pneumotórax.", "?pleural_effusion; ?pneumothorax"),
+    ("Não é possível descartar pneumonia.", "?pneumonia"),
+    ("Pneumonia não pode ser excluída.", "?pneumonia"),
+    ("Pneumonia não pode ser completamente afastada.", "?pneumonia"),
+    ("Sem novas consolidações.", "?consolidation"),
+    ("Possível derrame pleural à esquerda.", "?pleural_effusion left"),
+    ("Opacidade na base direita que pode representar atelectasia ou pneumonia.", "+lung_opacity right; ?atelectasis right; ?pneumonia"),
+    ("Opacidade sugestiva de pneumonia.", "+lung_opacity; ?pneumonia"),
+    ("Achados suspeitos de neoplasia.", "?lung_lesion"),
+    ("Provável atelectasia, sem pneumotórax.", "?atelectasis; -pneumothorax"),
+    ("Nódulo questionável no ápice direito.", "?lung_lesion right"),
+    ("Opacidade podendo corresponder a consolidação.", "+lung_opacity; ?consolidation"),
+    ("Suspeita de fratura.", "?fracture"),
+    ("Atelectasia versus pneumonia.", "+atelectasis; ?pneumonia"),
+    ("Consolidação compatível com pneumonia.", "+consolidation; +pneumonia"),
+    ("Discreta congestão vascular pulmonar.", "?edema small"),
+    ("Possível pneumonia e pequeno derrame.", "?pneumonia; +pleural_effusion small"),
+    ("Provavelmente sem pneumonia.", "?pneumonia"),
+    # evolução
+    ("Aumento do derrame pleural à direita.", "+pleural_effusion right increased"),
+    ("O derrame diminuiu.", "+pleural_effusion decreased"),
+    ("Nova consolidação à esquerda.", "+consolidation left new"),
+    ("Derrame e atelectasia inalterados.", "+pleural_effusion unchanged; +atelectasis unchanged"),
+    ("Resolução do pneumotórax à direita.", "-pneumothorax right resolved"),
+    ("Dreno torácico direito retirado.", "-support_devices right resolved"),
+    ("Retirada do cateter.", "-support_devices resolved"),
+    ("Pneumotórax não mais visualizado.", "-pneumothorax resolved"),
+    ("Edema pulmonar em regressão.", "+edema decreased"),
+    # estruturas
+    ("Área cardíaca normal.", "-cardiomegaly"),
+    ("Área cardíaca de dimensões normais.", "-cardiomegaly"),
+    ("Aumento da área cardíaca.", "+cardiomegaly"),
+    ("Coração discretamente aumentado.", "+cardiomegaly small"),
+    ("Coração não aumentado.", "-cardiomegaly"),
+    ("Silhueta cardíaca nos limites da normalidade.", "-cardiomegaly"),
+    ("Área cardíaca no limite superior da normalidade.", "-cardiomegaly"),
+    ("Área cardíaca limítrofe.", "?cardiomegaly"),
+    ("Área cardíaca de avaliação prejudicada.", "?cardiomegaly"),
+    ("Índice cardiotorácico aumentado.", "+cardiomegaly"),
+    ("Mediastino centrado, sem alargamento.", "-enlarged_cardiomediastinum"),
+    ("Mediastino alargado.", "+enlarged_cardiomediastinum"),
+    ("Coração e mediastino normais.", "-cardiomegaly; -enlarged_cardiomediastinum"),
+    ("Seios costofrênicos livres.", "-pleural_effusion"),
+    ("Velamento do seio costofrênico esquerdo.", "?pleural_effusion left"),
+    ("Obliteração do seio costofrênico direito.", "?pleural_effusion right"),
+    ("Transparência pulmonar preservada.", ""),
+    ("Arcabouço ósseo íntegro.", ""),
+    # perguntas, história, cabeçalhos, quebras de linha
+    ("Avaliar pneumonia.", ""),
+    ("Descartar pneumotórax.", ""),
+    ("Pneumonia?", ""),
+    ("História de pneumonia.", ""),
+    ("INDICAÇÃO: Pneumonia.\n\nACHADOS: Sem derrame.\n\nIMPRESSÃO: Cardiomegalia.", "-pleural_effusion; +cardiomegaly"),
+    ("Técnica: dreno à direita. Achados: sem pneumotórax.", "-pneumothorax"),
+    ("Sem consolidação, derrame\npleural ou\npneumotórax.", "-consolidation; -pleural_effusion; -pneumothorax"),
+    ("Sem derrame pleural\nDiscreta cardiomegalia", "-pleural_effusion; +cardiomegaly small"),
+    ("- Sem pneumotórax\n- derrame à esq. e atelectasia", "-pneumothorax; +pleural_effusion left; +atelectasis"),
+    ("Derrame de 1.200 mL. Sem atelectasia de 5,3 cm ou nódulo.", "+pleural_effusion; -atelectasis; -lung_lesion"),
+    # dispositivos e o que só parece um achado
+    ("Tubo orotraqueal a 5,3 cm da carina.", "+support_devices"),
+    ("Cateter venoso central à direita e marca-passo à esquerda.", "+support_devices right; +support_devices left"),
+    ("Dreno à esquerda e pneumotórax.", "+support_devices left; +pneumothorax"),
+    ("Fratura costal em consolidação.", "+bone_healing"),
+    ("Derrame pericárdico.", "+pericardial_effusion"),
+    ("Edema de partes moles.", "+soft_tissue_edema"),
+    ("Hidropneumotórax à esquerda.", "+pleural_effusion left; +pneumothorax left"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("text", "expected"), ENGLISH)
+def test_english_facts(text: str, expected: str) -> None:
+    assert "; ".join(map(written, read(text, lang="en"))) == expected
+
+
+@pytest.mark.parametrize(("text", "expected"), PORTUGUESE)
+def test_portuguese_facts(text: str, expected: str) -> None:
+    assert "; ".join(map(written, read(text, lang="pt"))) == expected
+
+
+@pytest.mark.parametrize("form", ["NFC", "NFD"])
+@pytest.mark.parametrize("case", [str.lower, str.upper, str.title])
+def test_offsets_are_of_the_text_as_given(form: str, case) -> None:
+    text = unicodedata.normalize(form, case("Não há consolidação à direita. Pneumotórax à esquerda."))
+    consolidation, pneumothorax = read(text, lang="pt")
+    assert unicodedata.normalize("NFC", text[consolidation.start : consolidation.end]) == case("consolidação")
+    assert unicodedata.normalize("NFC", text[pneumothorax.start : pneumothorax.end]) == case("pneumotórax")
+
+
+def expect(**values: int | None) -> dict[str, int | None]:
+    named = {name.replace("_", " ").title(): value for name, value in values.items()}
+    return {label: named.get(label) for label in LABELS}
+
+
+def test_labels_take_the_strongest_statement() -> None:
+    facts = read("No effusion. Possible effusion. Small effusion. No edema. Possible edema.", lang="en")
+    assert labels(facts) == expect(pleural_effusion=1, edema=-1)
+
+
+def test_no_finding_bears_devices_and_denials_only() -> None:
+    assert labels([]) == expect(no_finding=1)
+    facts = read("Cateter à direita. Área cardíaca normal. Sem pneumotórax.", lang="pt")
+    assert labels(facts) == expect(no_finding=1, support_devices=1, cardiomegaly=0, pneumothorax=0)
+    assert labels(read("Hyperinflated lungs.", lang="en")) == expect()
+    assert labels(read("Possível escoliose.", lang="pt")) == expect()
+
+
+def test_labels_are_chexperts_in_the_order_of_mimic() -> None:
+    assert len(LABELS) == 14 and list(LABELS) == sorted(LABELS)
+
+
+WORDS = st.sampled_from(
+    "não sem no without derrame effusion coração heart normal aumentado enlarged , e and ou or nem com but mas "
+    "possible possível direita left pequeno small . ; ? \n INDICAÇÃO: FINDINGS: - 5,3 resolved ausente inalterado e\u0301 ___".split(" ")
+)
+TEXTS = st.one_of(st.text(), st.lists(WORDS, max_size=40).map(" ".join), st.lists(WORDS, max_size=40).map("".join))
+
+
+@given(text=TEXTS, lang=st.sampled_from(["en", "pt"]))
+def test_any_text_is_read_in_order_within_its_bounds(text: str, lang) -> None:
+    facts = read(text, lang=lang)
+    assert all(0 <= fact.start < fact.end <= len(text) for fact in facts)
+    assert [fact.start for fact in facts] == sorted(fact.start for fact in facts)
+    assert set(labels(facts)) == set(LABELS)
+
+
+@pytest.mark.parametrize("lang", ["en", "pt"])
+@pytest.mark.parametrize("piece", ["não ", "no ", "\n", "  ", "A", "de "])
+def test_long_monotonous_texts_are_read(piece: str, lang) -> None:
+    """A reading in more than linear time would not come back from these."""
+    read(piece * 100_000, lang=lang)
+
+
+@pytest.mark.parametrize("piece", ["possível derrame ", "coração normal ", "sem derrame, ", "coração ", "à direita ", "derrame e "])
+def test_long_monotonous_lists_are_read(piece: str) -> None:
+    read(piece * 10_000, lang="pt")
