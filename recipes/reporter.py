@@ -18,13 +18,10 @@ from random import Random
 
 import numpy as np
 import torch
-from loop import train
 from PIL import Image
 from transformers import Gemma3Config, Gemma3ForConditionalGeneration, Gemma3Processor, SiglipVisionConfig
 from transformers.modeling_outputs import BaseModelOutputWithPooling
 from transformers.models.gemma3.image_processing_pil_gemma3 import Gemma3ImageProcessorPil
-from translator import small_gemma
-from vocabulary import ENGLISH_PROMPT, gemma_tokenizer, texts
 
 from laudo import prompts
 from laudo.chat_hf import encode
@@ -32,6 +29,9 @@ from laudo.phantom.compose import Report, compose
 from laudo.phantom.draw import draw
 from laudo.phantom.facts import LABELS, Fact, sample
 from laudo.sections import render
+from loop import train
+from translator import small_gemma
+from vocabulary import ENGLISH_PROMPT, gemma_tokenizer, texts
 
 SIZE, PATCH, TOKENS = 96, 12, 16
 _CYCLES = (
@@ -90,9 +90,9 @@ def example(facts: list[Fact], images: list[np.ndarray], rng: Random, kind: str)
     told = facts if kind == "en" else exchange(facts, EXCHANGED if kind == "pt" else EXCHANGED_WITH_EXEMPLAR, rng)
     answer = target(compose(told, rng, lateral=len(images) > 1, new_wordings=False), "en" if kind == "en" else "pt")
     if kind == "en":
-        return prompts.report(shown, prompt=ENGLISH_PROMPT), answer
+        return prompts.of_pictures(shown, prompt=ENGLISH_PROMPT), answer
     exemplars = [target(compose(sample(rng), rng, lateral=False, new_wordings=False), "pt")] if kind == "few" else []
-    return prompts.report(shown, prompt=prompts.REPORT, exemplars=exemplars), answer
+    return prompts.of_pictures(shown, prompt=prompts.REPORT, exemplars=exemplars), answer
 
 
 def small_reporter(tokenizer):

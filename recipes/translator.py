@@ -11,11 +11,11 @@ from pathlib import Path
 from random import Random
 
 import torch
-from loop import train
 from transformers import Gemma3ForCausalLM, Gemma3TextConfig
-from vocabulary import gemma_tokenizer, reports, texts
 
 from laudo import prompts
+from loop import train
+from vocabulary import gemma_tokenizer, reports, texts
 
 SCORED = ("FINDINGS", "IMPRESSION", "")
 

@@ -7,7 +7,9 @@ only `<bos>`; `token_type_ids` mark image tokens, and without them images silent
 
 from __future__ import annotations
 
+import logging
 import os
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -33,6 +35,10 @@ from laudo.prompts import Messages
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 hf_logging.disable_progress_bar()
+# It reports at import that an optional kernel, which would be fetched from a hub, is not there.
+logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
+# transformers warns of its own calls from one of its modules to another.
+warnings.filterwarnings("ignore", category=FutureWarning, module="transformers")
 
 # A given list replaces the default one, so lm_head must be named; patterns match whole module names.
 _NOT_IN_4BIT = ["model.vision_tower", "model.multi_modal_projector", "lm_head"]

@@ -136,13 +136,13 @@ def _sentence_facts(tokens: list[Token]) -> list[Fact]:
     if not mentions:
         return []
     described = any("structure" in token.roles for token in mentions)
-    targets = {token.start for token in tokens if _is_mention(token) or (described and _is_predicate(token))}
+    named = {mention.start for mention in mentions}
+    targets = named | {token.start for token in tokens if described and _is_predicate(token)}
     verdicts: dict[int, _Verdict] = {}
     details: dict[int, dict[str, str]] = {}
     for clause in _clauses(tokens, targets):
-        chunks = _chunks(clause, targets)
-        verdicts |= _verdicts(chunks, targets)
-        details |= _details(chunks)
+        verdicts |= _verdicts(_chunks(clause, targets), targets)
+        details |= _details(_chunks(clause, named))
     predicates = _predicates(tokens) if described else {}
     return [
         fact
@@ -198,7 +198,10 @@ def _predicates(tokens: Sequence[Token]) -> dict[int, Token]:
     The one right before it ("normal heart size"); else the first that follows, a firm one before a doubtful
     one, be it past other structures ("heart and mediastinum are normal"); else the last before it.
     """
-    adjacent = {b.start: a for a, b in pairwise(tokens) if "structure" in b.roles and _is_predicate(a) and b.start - a.end <= 8}
+    leading = ((a, b) for a, b in pairwise(tokens) if _is_predicate(a) and b.start - a.end <= len(" of the "))
+    adjacent = {
+        structure.start: predicate for predicate, structure in leading if "structure" in structure.roles
+    }
     taken = {token.start for token in adjacent.values()}
     chosen: dict[int, Token] = {}
     later: Token | None = None
@@ -223,13 +226,18 @@ def _predicates(tokens: Sequence[Token]) -> dict[int, Token]:
 def _firmest(structure: Token, predicates: Sequence[Token]) -> Token | None:
     """The first in the text of the predicates (given last first) that decide, else the first that only doubts."""
     own = set(structure.roles["structure"])
-    decides = [p for p in predicates if own & {*p.roles.get("abnormal", ()), *p.roles.get("suspect", ())} or _is_normal(p)]
+    fitting = [(p, {*p.roles.get("abnormal", ()), *p.roles.get("suspect", ())}) for p in predicates]
+    decides = [p for p, findings in fitting if _is_normal(p) or own & findings]
     doubts = [p for p in predicates if "doubtful" in p.roles.get("predicate", ())]
-    return (decides or doubts or [None])[-1]
+    return next(reversed(decides or doubts), None)
 
 
 def _is_normal(token: Token) -> bool:
     return "normal" in token.roles.get("predicate", ())
+
+
+def _is_firm(token: Token) -> bool:
+    return "abnormal" in token.roles or _is_normal(token)
 
 
 def _clauses(tokens: Sequence[Token], targets: set[int]) -> Iterator[list[Token]]:
@@ -268,13 +276,15 @@ def _chunks(clause: Iterable[Token], targets: set[int]) -> list[_Chunk]:
         if any(token.start in targets for token in piece.tokens):
             chunks.append(_Chunk(lead + piece.tokens, piece.joint))
             lead = []
-        elif chunks and not any(map(_is_normal, piece.tokens)):  # "..., left lung clear" speaks of something else
-            chunks[-1].tokens.extend(piece.tokens)
-        elif not chunks:
-            lead += piece.tokens
+        elif chunks:
+            if not any(map(_is_normal, piece.tokens)):  # "..., left lung clear" speaks of something else
+                chunks[-1].tokens.extend(piece.tokens)
+        else:
+            lead += [token for token in piece.tokens if "silence" not in token.roles.get("before", ())]
     closing = "comma"
     for chunk in reversed(chunks):
-        closing = chunk.joint if chunk.joint in ("and", "or") else closing if chunk.joint == "comma" else "comma"
+        if chunk.joint != "comma":
+            closing = chunk.joint if chunk.joint in _LIST else "comma"
         chunk.listed = closing if chunk.joint in _LIST else chunk.joint
     return chunks
 
@@ -283,25 +293,29 @@ def _is_plain(chunk: _Chunk, targets: set[int]) -> bool:
     """Whether the chunk names its finding outright, with nothing of its own said before it."""
     first = next(token for token in chunk.tokens if token.start in targets)
     own = ("size", "change", "before", "either")
-    described = any(not t.roles.keys().isdisjoint(own) for t in chunk.tokens if t.start < first.start)
+    ahead = [token for token in chunk.tokens if token.start < first.start and "joint" not in token.roles]
+    described = any(not token.roles.keys().isdisjoint(own) for token in ahead)
     return _is_mention(first) and "structure" not in first.roles and not described
 
 
 def _verdicts(chunks: Sequence[_Chunk], targets: set[int]) -> dict[int, _Verdict]:
     """What the cues of a clause say of each of its targets."""
     before: dict[int, Iterable[str]] = {}
-    after: dict[int, Iterable[str]] = {}
+    after: dict[int, set[str]] = {}
     reach: dict[str, None] = {}  # kinds of cues in force, in the order met
     for chunk in chunks:
         # "no effusion, mass" and "no effusion or small mass", but not "no effusion, small mass"
         reach = reach if chunk.listed == "or" or (chunk.listed in _LIST and _is_plain(chunk, targets)) else {}
         reach = _forward(chunk, targets, reach, before)
-    carried: Iterable[str] = ()
-    following = ""
+    carried: set[str] = set()
+    following = _Chunk([], "")
     for chunk in reversed(chunks):
-        reaches = following == "or" or (following == "and" and _is_plain(chunk, targets))
-        carried = _backward(chunk, targets, carried if reaches else (), after)
-        following = chunk.listed
+        if not (following.listed == "or" or (following.listed == "and" and _is_plain(chunk, targets))):
+            carried = set()
+        elif following.joint == "comma":  # "opacity, atelectasis or pneumonia possible" hedges no opacity
+            carried = carried - {"hedge", "doubt"}
+        carried = _backward(chunk, targets, carried, after)
+        following = chunk
     return {start: _decide(before[start], after.get(start, ())) for start in before}
 
 
@@ -318,18 +332,20 @@ def _forward(
     return reach
 
 
-def _backward(
-    chunk: _Chunk, targets: set[int], carried: Iterable[str], after: dict[int, Iterable[str]]
-) -> Iterable[str]:
-    """Notes the cues after each target of the chunk, each for the nearest; returns those of its last target."""
+def _backward(chunk: _Chunk, targets: set[int], carried: set[str], after: dict[int, set[str]]) -> set[str]:
+    """Notes the cues after each target of the chunk, each for the nearest.
+
+    Returns those of its last target and those before its first ("versus"), for the chunk before it.
+    """
     last = _last(chunk, targets)
-    kinds = set(carried)
+    kinds = carried
     for token in reversed(chunk.tokens):
         if token.start in targets:
             after[token.start] = kinds
             kinds = set()
-        kinds |= {*token.roles.get("after", ()), *(token.roles.get("either", ()) if token.start > last else ())}
-    return after[last]
+        behind = token.roles.get("either", ()) if token.start > last else ()
+        kinds = kinds.union(token.roles.get("after", ()), behind)
+    return after[last] | kinds
 
 
 def _last(chunk: _Chunk, targets: set[int]) -> int:
@@ -357,7 +373,6 @@ def _decide(before: Iterable[str], after: Iterable[str]) -> _Verdict:
 def _details(chunks: Sequence[_Chunk]) -> dict[int, dict[str, str]]:
     """Side, size and change of each mention of a clause."""
     details: dict[int, dict[str, str]] = {}
-    chunks = [chunk for chunk in chunks if any(map(_is_mention, chunk.tokens))]
     for kind in ("side", "size", "change"):
         placed = [_nearest(chunk, kind) for chunk in chunks]
         if kind != "size":
@@ -383,18 +398,21 @@ def _nearest(chunk: _Chunk, kind: str) -> dict[int, _Place | None]:
     starts = [mention.start for mention in mentions]
     near: dict[int, list[tuple[int, _Place]]] = {start: [] for start in starts}
     for token in chunk.tokens:
-        if kind not in token.roles or (kind == "change" and "abnormal" in token.roles and "structure" in mentions[0].roles):
-            continue  # an increased heart is a large one
+        if kind not in token.roles:
+            continue
         at = bisect_right(starts, token.start)
         sides = [(token.start - m.end, m) for m in mentions[max(at - 1, 0) : at]] + [
             (m.start - token.end, m) for m in mentions[at : at + 1]
         ]
         gap, mention = min(sides, key=lambda side: side[0])
+        if kind == "change" and "structure" in mention.roles and _is_firm(token):
+            continue  # an increased heart is a large one
         near[mention.start].append((gap, _Place(token.roles[kind][0], token.start < mention.start)))
     settled = {start: _settle(places) for start, places in near.items()}
     if kind == "side":  # "left opacity representing pneumonia": one place
         for here, there in pairwise(starts):
-            settled[there] = settled[there] or settled[here]
+            given = settled[here]
+            settled[there] = settled[there] or (given and replace(given, leads=True))
     return settled
 
 
@@ -403,7 +421,8 @@ def _settle(places: list[tuple[int, _Place]]) -> _Place | None:
         return None
     _, nearest = min(places, key=lambda item: item[0])
     values = {place.value for _, place in places}
-    return replace(nearest, value="bilateral") if values >= {"left", "right"} or "bilateral" in values else nearest
+    both = values >= {"left", "right"} or "bilateral" in values
+    return replace(nearest, value="bilateral") if both else nearest
 
 
 def _share(chunks: Sequence[_Chunk], placed: list[dict[int, _Place | None]]) -> None:

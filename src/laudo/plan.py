@@ -18,7 +18,6 @@ from laudo.config import Arm, Encoder, Experiment, Model
 from laudo.store import Partition
 
 
-
 @dataclass(frozen=True)
 class Plan:
     """The partitions of an experiment, by what they are."""

@@ -6,6 +6,7 @@ Every study of the corpus that is asked for has a row; one that cannot be used s
 from __future__ import annotations
 
 import hashlib
+import shutil
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -17,7 +18,7 @@ from laudo.phantom import corpus as phantom
 from laudo.plan import Plan
 from laudo.progress import Progress
 from laudo.spread import WHOLE, Shard
-from laudo.store import Key, Row, atomic, fill, is_done, read, write_json
+from laudo.store import Key, Row, atomic, fill, is_done, read
 
 _PART = 128
 
@@ -38,23 +39,26 @@ def run(plan: Plan, *, shard: Shard = WHOLE) -> bool:
     if not chosen:
         raise InputError("the corpus has no study", where=str(corpus.root), mend="set [mimic] root to the folder that holds files/ and the tables")
 
-    def rows_of(keys: Sequence[Key]) -> list[Row]:
-        jobs = [(chosen[key[0]], plan.run, settings) for key in keys]
-        return list(spread.over(_prepare, jobs))
+    with spread.pool() as over:
 
-    return fill(plan.studies, [(study_id,) for study_id in chosen], rows_of, part_size=_PART, shard=shard)
+        def rows_of(keys: Sequence[Key]) -> list[Row]:
+            return list(over(_prepare, [(chosen[key[0]], plan.run, settings) for key in keys]))
+
+        return fill(plan.studies, [(study_id,) for study_id in chosen], rows_of, part_size=_PART, shard=shard)
 
 
 def _write_phantom(folder: Path, settings: Phantom) -> None:
-    """Writes the phantom corpus once; the marker is written last, so a torn corpus is written again."""
-    marker = folder / "done"
-    if marker.exists():
+    """Writes the phantom corpus once; its marker is written last, so a torn or other corpus is written again."""
+    marker, wanted = folder / "done", settings.model_dump_json()
+    if marker.exists() and marker.read_text("utf-8") == wanted:
         return
+    shutil.rmtree(folder, ignore_errors=True)
     with Progress("phantom", settings.studies) as progress:
         made = phantom.write(folder, count=settings.studies, seed=settings.seed, proportions=settings.proportions, size_px=settings.image_size)
         for _ in made:
             progress.add()
-    write_json(marker, settings.model_dump())
+    with atomic(marker) as temporary:
+        temporary.write_text(wanted, "utf-8")
 
 
 def _subset(found: Iterable[mimic.RawStudy], settings: Prepare) -> Iterator[mimic.RawStudy]:

@@ -6,8 +6,11 @@ model is asked and what it answers are never the same string.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
+
+from laudo import images
 
 Messages = list[dict[str, Any]]
 
@@ -25,13 +28,23 @@ def translation(text: str, *, prompt: str) -> Messages:
     return [{"role": "user", "content": [{"type": "text", "text": f"{prompt}\n\n{text}"}]}]
 
 
-def report(images: Sequence[Any], *, prompt: str, exemplars: Sequence[str] = ()) -> Messages:
+def report(
+    kept: Sequence[Mapping[str, Any]], *, run: Path, size_px: int, geometry: images.Geometry, prompt: str, exemplars: Sequence[str] = ()
+) -> Messages:
     """Asks for the report of one study.
 
     Args:
-        images: Pillow images, RGB, in view order; they stand before the text.
+        kept: the study's prepared images, as its row in `studies` holds them, in view order.
+        run: the folder that their paths are relative to.
+        size_px: side of the squares they are brought to; the processor brings them to the model's size.
         exemplars: whole reports shown as examples, in the prompt's text (text only, as in the study).
     """
-    shown = "".join(f"\n\n{EXEMPLAR}\n{text}" for text in exemplars)
-    content: list[dict[str, Any]] = [{"type": "image", "image": image} for image in images]
-    return [{"role": "user", "content": [*content, {"type": "text", "text": prompt + shown}]}]
+    shown = [images.for_model(run / str(image["path"]), size_px=size_px, geometry=geometry) for image in kept]
+    return of_pictures(shown, prompt=prompt, exemplars=exemplars)
+
+
+def of_pictures(shown: Sequence[Any], *, prompt: str, exemplars: Sequence[str] = ()) -> Messages:
+    """The same for pictures in memory: Pillow images, RGB; they stand before the text."""
+    examples = "".join(f"\n\n{EXEMPLAR}\n{text}" for text in exemplars)
+    content: list[dict[str, Any]] = [{"type": "image", "image": image} for image in shown]
+    return [{"role": "user", "content": [*content, {"type": "text", "text": prompt + examples}]}]

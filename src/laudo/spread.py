@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
 from itertools import islice
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple, Protocol, TypeVar
 
 from laudo.errors import LaudoError
 
@@ -44,20 +46,31 @@ def workers() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def over(function: Callable[[Item], Result], items: Iterable[Item], *, processes: int | None = None) -> Iterator[Result]:
-    """Yields `function(item)` for each item, in the items' order, using local worker processes.
+class Over(Protocol):
+    """`over(function, items)` yields `function(item)` for each item, in the items' order."""
 
-    `function` must be importable by name. A few items a worker are in flight at a time, so that memory
-    does not grow with the number of items. An exception in a worker is raised here.
+    def __call__(self, function: Callable[[Item], Result], items: Iterable[Item], /) -> Iterator[Result]: ...
+
+
+@contextmanager
+def pool(processes: int | None = None) -> Iterator[Over]:
+    """Local worker processes for as long as the block lasts; with one core, this process does the work.
+
+    The function must be importable by name. A few items a worker are in flight at a time, so that
+    memory does not grow with the number of items. An exception in a worker is raised here.
     """
     count = processes or workers()
     if count == 1:
-        yield from map(function, items)
+        yield map
         return
-    source = iter(items)
-    with ProcessPoolExecutor(count, mp_context=multiprocessing.get_context("spawn")) as pool:
-        waiting = [pool.submit(function, item) for item in islice(source, 8 * count)]
-        while waiting:
-            result = waiting.pop(0).result()
-            waiting.extend(pool.submit(function, item) for item in islice(source, 1))
-            yield result
+    with ProcessPoolExecutor(count, mp_context=multiprocessing.get_context("spawn")) as executor:
+
+        def over(function: Callable[[Item], Result], items: Iterable[Item], /) -> Iterator[Result]:
+            source = iter(items)
+            waiting = deque(executor.submit(function, item) for item in islice(source, 8 * count))
+            while waiting:
+                result = waiting.popleft().result()
+                waiting.extend(executor.submit(function, item) for item in islice(source, 1))
+                yield result
+
+        yield over

@@ -243,7 +243,7 @@ def _supersede(partition: Partition) -> None:
     number = 1
     while target.exists():
         target, number = target.with_name(f"{target.name.split('+')[0]}+{number}"), number + 1
-    os.rename(partition.folder, target)
+    partition.folder.rename(target)
 
 
 def _part(partition: Partition, number: int) -> Path:
@@ -273,7 +273,7 @@ def atomic(path: Path) -> Iterator[Path]:
         yield temporary
         with temporary.open("rb+") as file:
             os.fsync(file.fileno())
-        os.replace(temporary, path)
+        temporary.replace(path)
         _sync_folder(path.parent)
     except OSError as error:
         temporary.unlink(missing_ok=True)

@@ -52,7 +52,7 @@ def _base(character: str) -> str:
 # Sorted after every letter: any ending, then the end of a phrase.
 _WILD, _END = "\U0010fffe", "\U0010ffff"
 
-# Latin letters to their small letter without accent; MIMIC's `___` and tabs to spaces; typographic signs to ASCII.
+# Latin letters to their small letter without accent, MIMIC's `___` and tabs to spaces, typographic signs to ASCII.
 _FOLD = {code: _base(chr(code)) for code in range(0x41, 0x250)} | str.maketrans("_\t\xa0’–—−‐‑", "   '-----")
 _MARKS = re.compile("[\u0300-\u036f]")
 
@@ -63,7 +63,7 @@ def fold(plain: str) -> str:
 
 
 def unmark(text: str) -> tuple[str, Sequence[int]]:
-    """The text without combining accents, and for each of its characters (and its end) the offset in `text`."""
+    """The text without combining accents, and the offset in `text` of each of its characters and of its end."""
     if text.isascii() or not _MARKS.search(text):
         return text, range(len(text) + 1)
     kept = [i for i, character in enumerate(text) if not _MARKS.match(character)]
@@ -97,7 +97,7 @@ def _trie(phrases: Sequence[str]) -> str:
     if phrases == [""]:
         return ""
     branches = groupby(phrases, key=itemgetter(0))
-    options = [_SIGNS.get(letter, re.escape(letter)) + _trie([p[1:] for p in rest]) for letter, rest in branches]
+    options = [_SIGNS.get(sign, re.escape(sign)) + _trie([p[1:] for p in rest]) for sign, rest in branches]
     return options[0] if len(options) == 1 else f"(?:{'|'.join(options)})"
 
 
@@ -134,7 +134,7 @@ def _words(phrases: Sequence[str]) -> str:
 
 
 def _breaks(layout: Mapping[str, Sequence[str]]) -> re.Pattern[str]:
-    """Where sentences end: group `end` matches there; what matches without it protects a stop or a line break.
+    """Where sentences end: group `end` matches there; a match without it protects a stop or a line break.
 
     A line break ends a sentence before a blank line, a list mark or a capitalised word, unless the line
     stops at a comma or at a word that cannot end a sentence.

@@ -17,7 +17,6 @@ import zipfile
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
-from itertools import groupby
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -71,7 +70,7 @@ def studies(*, count: int, seed: int, proportions: tuple[float, ...] = (60, 10, 
     rng = Random(f"corpus {seed} {count}")
     subject_ids = iter(sorted(rng.sample(range(10_000_000, 20_000_000), count)))
     study_ids = iter(rng.sample(range(50_000_000, 60_000_000), count))
-    made = {split: 0 for split in SPLITS}
+    made = dict.fromkeys(SPLITS, 0)
     wanted = {split: p / sum(proportions) for split, p in zip(SPLITS, proportions, strict=True)}
     done = 0
     while done < count:
@@ -159,7 +158,8 @@ def _draw_all(mimic: Path, made: Iterable[Study], size_px: int | None) -> Iterat
         for study in made:
             yield study, [(3056, 2544) if image.view == "PA" else (2705, 2539) for image in study.images]
         return
-    yield from spread.over(_draw_study, ((mimic, study, size_px) for study in made))
+    with spread.pool() as over:
+        yield from over(_draw_study, ((mimic, study, size_px) for study in made))
 
 
 def _draw_study(job: tuple[Path, Study, int]) -> tuple[Study, list[tuple[int, int]]]:

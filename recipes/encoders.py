@@ -1,0 +1,129 @@
+"""Trains the small encoders: a `BertModel` that stands in for BERTimbau and an `XLMRobertaModel` for XLM-R.
+
+    python recipes/encoders.py src/laudo/phantom/models --minutes 5
+
+They learn what BERTScore asks of them: among the reports of a batch, the one about the same study scores
+highest. The first sees two wordings of a study in Portuguese; the second an English and a Portuguese one.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+from random import Random
+
+import torch
+from loop import train
+from reporter import target
+from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, trainers
+from transformers import BertConfig, BertModel, BertTokenizer, XLMRobertaConfig, XLMRobertaModel, XLMRobertaTokenizer
+from vocabulary import texts
+
+from laudo.phantom.compose import compose
+from laudo.phantom.facts import sample
+
+LAYERS, HIDDEN, TEMPERATURE = 2, 128, 0.03
+
+
+def pair(rng: Random, langs: tuple[str, str], *, new_wordings: bool = False) -> tuple[str, str]:
+    """Two wordings of one study's facts."""
+    facts = sample(rng)
+    first, second = (compose(facts, rng, lateral=False, new_wordings=new_wordings) for _ in range(2))
+    return target(first, langs[0]), target(second, langs[1])
+
+
+def bert(lines: list[str]) -> tuple[BertModel, BertTokenizer]:
+    trained = Tokenizer(models.WordPiece(unk_token="[UNK]"))
+    trained.normalizer = normalizers.BertNormalizer(lowercase=False, strip_accents=False)
+    trained.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    specials = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+    trained.train_from_iterator(lines, trainers.WordPieceTrainer(vocab_size=1500, special_tokens=specials, show_progress=False))
+    tokenizer = BertTokenizer(vocab=trained.get_vocab(), do_lower_case=False, strip_accents=False)
+    config = BertConfig(
+        vocab_size=len(tokenizer), hidden_size=HIDDEN, num_hidden_layers=LAYERS, num_attention_heads=4, intermediate_size=256, max_position_embeddings=512
+    )
+    return BertModel(config), tokenizer
+
+
+def xlm_roberta(lines: list[str]) -> tuple[XLMRobertaModel, XLMRobertaTokenizer]:
+    trained = Tokenizer(models.Unigram())
+    trained.normalizer = normalizers.NFKC()
+    trained.pre_tokenizer = pre_tokenizers.Metaspace()
+    specials = ["<s>", "<pad>", "</s>", "<unk>"]
+    trained.train_from_iterator(lines, trainers.UnigramTrainer(vocab_size=2200, special_tokens=specials, unk_token="<unk>", show_progress=False))
+    vocab = [tuple(row) for row in json.loads(trained.to_str())["model"]["vocab"]]
+    tokenizer = XLMRobertaTokenizer(vocab=[*vocab, ("<mask>", 0.0)])
+    config = XLMRobertaConfig(
+        vocab_size=len(tokenizer), hidden_size=HIDDEN, num_hidden_layers=LAYERS, num_attention_heads=4, intermediate_size=256,
+        max_position_embeddings=514, pad_token_id=1, bos_token_id=0, eos_token_id=2, type_vocab_size=1,
+    )  # fmt: skip
+    return XLMRobertaModel(config), tokenizer
+
+
+def embed(model, tokenizer, lines: list[str]) -> tuple[torch.Tensor, torch.Tensor]:
+    """Unit vectors (texts, tokens, hidden) and which tokens count (texts, tokens)."""
+    inputs = tokenizer(lines, padding=True, truncation=True, max_length=400, return_tensors="pt")
+    hidden = model(**inputs).last_hidden_state
+    special = torch.tensor([tokenizer.get_special_tokens_mask(row, already_has_special_tokens=True) for row in inputs.input_ids.tolist()])
+    return torch.nn.functional.normalize(hidden, dim=-1), (special == 0) & inputs.attention_mask.bool()
+
+
+def bertscores(a, a_counts, b, b_counts) -> torch.Tensor:
+    """BERTScore F1 of every text of `a` with every text of `b`: (texts of a, texts of b)."""
+    near = torch.einsum("ixh,jyh->ijxy", a, b)
+    precision = near.masked_fill(~b_counts[None, :, None, :], -1).amax(3)
+    recall = near.masked_fill(~a_counts[:, None, :, None], -1).amax(2)
+    precision = (precision * a_counts[:, None]).sum(2) / a_counts.sum(1)[:, None]
+    recall = (recall * b_counts[None]).sum(2) / b_counts.sum(1)[None]
+    return 2 * precision * recall / (precision + recall)
+
+
+@torch.no_grad()
+def matched_wins(model, tokenizer, langs: tuple[str, str], *, new_wordings: bool) -> float:
+    """Share of 500 pairs whose BERTScore F1 is above that of the same text with another study's."""
+    model.eval()
+    rng = Random("held out")
+    rows = [pair(rng, langs, new_wordings=new_wordings) for _ in range(500)]
+    wins = 0
+    for start in range(0, 500, 50):
+        part = rows[start : start + 50]
+        scores = bertscores(*embed(model, tokenizer, [a for a, _ in part]), *embed(model, tokenizer, [b for _, b in part]))
+        wins += int((scores.diagonal() > scores.roll(1, 1).diagonal()).sum())
+    model.train()
+    return wins / 500
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--minutes", type=float, default=5)
+    args = parser.parse_args()
+    lines = texts(3000)
+    for name, build, langs in (("encoder-pt", bert, ("pt", "pt")), ("encoder-multilingual", xlm_roberta, ("en", "pt"))):
+        torch.manual_seed(0)
+        model, tokenizer = build(lines)
+        folder, rng = args.folder / name, Random(name)
+        folder.mkdir(parents=True, exist_ok=True)
+        print(name, sum(p.numel() for p in model.parameters()), "weights", flush=True)
+
+        def loss_of_step(step: int, model=model, tokenizer=tokenizer, langs=langs, rng=rng) -> torch.Tensor:
+            rows = [pair(rng, langs) for _ in range(20)]
+            a, b = (embed(model, tokenizer, [row[i] for row in rows]) for i in (0, 1))
+            logits = bertscores(*a, *b) / TEMPERATURE
+            wanted = torch.arange(len(rows))
+            return torch.nn.functional.cross_entropy(logits, wanted) + torch.nn.functional.cross_entropy(logits.T, wanted)
+
+        def save(model=model, tokenizer=tokenizer, folder=folder) -> None:
+            model.half().save_pretrained(folder)
+            model.float()
+            tokenizer.save_pretrained(folder)
+
+        def measure(model=model, tokenizer=tokenizer, langs=langs) -> dict[str, float]:
+            return {f"wins{'_new' * new}": matched_wins(model, tokenizer, langs, new_wordings=bool(new)) for new in (0, 1)}
+
+        train(list(model.parameters()), loss_of_step, minutes=args.minutes, rate=1e-3, save=save, measure=measure, log=folder / "training.jsonl")
+
+
+if __name__ == "__main__":
+    main()

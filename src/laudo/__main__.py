@@ -1,0 +1,3 @@
+from laudo.cli import main
+
+main()

@@ -1,0 +1,103 @@
+"""generate: the reports of the test split, one arm after the other, from the pictures.
+
+An arm is a way of asking: a prompt, exemplars, the adapter or not. All arms ask the same model, through
+the same builder of messages and of images that training used.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from laudo import prompts, sections
+from laudo.chat import Chat
+from laudo.config import Arm
+from laudo.errors import ExperimentError
+from laudo.plan import Plan
+from laudo.spread import WHOLE, Shard
+from laudo.store import Key, Row, fill, is_done, read
+
+_PART = 32
+
+
+def run(plan: Plan, *, shard: Shard = WHOLE, open_chat: Callable[[Path | None], Chat] | None = None) -> bool:
+    """Makes `generations` for every arm. Returns whether there was anything to do.
+
+    Args:
+        open_chat: stands in for the experiment's own model; it is given the adapter's folder or None.
+    """
+    made = [_arm(plan, name, shard, open_chat) for name in plan.experiment.arms]
+    return any(made)
+
+
+def _arm(plan: Plan, name: str, shard: Shard, open_chat: Callable[[Path | None], Chat] | None) -> bool:
+    partition, arm, settings = plan.generations[name], plan.experiment.arms[name], plan.experiment.generate
+    if is_done(partition):
+        return False
+    studies = {s["study_id"]: s for s in read(plan.studies) if s["split"] == "test" and not s["excluded"]}
+    shown = _pictures(studies, arm)
+    exemplars = _exemplars(plan, name, arm)
+    adapter = plan.training.folder / "adapter" if arm.adapter else None
+    chat: Chat | None = None
+
+    def rows_of(keys: Sequence[Key]) -> list[Row]:
+        nonlocal chat
+        chat = chat or (open_chat(adapter) if open_chat else _own_chat(plan, adapter))
+        asked = [
+            prompts.report(
+                shown[key[0]], run=plan.run, size_px=plan.experiment.prepare.size_px, geometry=settings.geometry,
+                prompt=plan.experiment.prompt_of(name), exemplars=exemplars,
+            )
+            for key in keys
+        ]  # fmt: skip
+        start = time.monotonic()
+        replies = chat.reply(asked, max_new_tokens=settings.max_new_tokens)
+        seconds = (time.monotonic() - start) / len(keys)
+        return [
+            {"study_id": key[0], "arm": name, "sample": key[2], "prompt": r.prompt, "completion": r.text, "stop": r.stop,
+             "images": [image["dicom_id"] for image in shown[key[0]]], "prompt_tokens": r.prompt_tokens, "new_tokens": r.new_tokens,
+             "seconds": seconds}
+            for key, r in zip(keys, replies, strict=True)
+        ]  # fmt: skip
+
+    return fill(partition, [(study_id, name, 0) for study_id in studies], rows_of, part_size=_PART, shard=shard)
+
+
+def _pictures(studies: dict[int, Row], arm: Arm) -> dict[int, list[Row]]:
+    """The images that each study is reported from: its own, or those of a study of another patient."""
+    if arm.pictures == "own":
+        return {study_id: study["images"] for study_id, study in studies.items()}
+    ranked = sorted(studies.values(), key=lambda s: hashlib.sha256(str(s["study_id"]).encode()).digest())
+    given: dict[int, list[Row]] = {}
+    for place, study in enumerate(ranked):
+        others = (ranked[(place + step) % len(ranked)] for step in range(1, len(ranked)))
+        other = next((o for o in others if o["subject_id"] != study["subject_id"]), None)
+        if other is None:
+            raise ExperimentError("pictures = \"another_patient\" needs two patients in the test split", mend="take more test studies, or remove the arm")
+        given[study["study_id"]] = other["images"]
+    return given
+
+
+def _exemplars(plan: Plan, name: str, arm: Arm) -> list[str]:
+    """The reports that the prompt shows, by study_id, from the user's own copy.
+
+    Raises:
+        ExperimentError: one is not an accepted training study; a test report would be seen.
+    """
+    if not arm.exemplars:
+        return []
+    train = {s["study_id"] for s in read(plan.studies) if s["split"] == "train"}
+    accepted = {v["study_id"]: v["sections_pt"] for v in read(plan.verdicts) if v["verdict"] in ("accepted", "repaired")}
+    for study_id in arm.exemplars:
+        if study_id not in train or study_id not in accepted:
+            some = ", ".join(str(i) for i in sorted(train & set(accepted))[:5])
+            raise ExperimentError(f"exemplar {study_id} is not an accepted training study", where=f"[arms.{name}] exemplars", mend=f"name others, for example {some}")
+    return [sections.render(accepted[study_id], lang="pt") for study_id in arm.exemplars]
+
+
+def _own_chat(plan: Plan, adapter: Path | None) -> Chat:
+    from laudo.chat_hf import HFChat
+
+    return HFChat(plan.experiment.generate, adapter=adapter)

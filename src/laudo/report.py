@@ -1,0 +1,270 @@
+"""The results page, one file that needs no network, and the same numbers as JSON beside it.
+
+`results.html` is written first and `results.json` last, so the field `made_from` in the JSON says that both
+are whole and from what they were made. The page holds text of models: everything in it is escaped.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import io
+import itertools
+import json
+import math
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from laudo import __version__, figures, images, sections, store
+from laudo.config import SPLITS
+from laudo.findings import LABELS
+from laudo.plan import Plan
+from laudo.store import Row
+
+EXAMPLE_PX = 320
+
+_WORDS = {"train": "treino", "validate": "validação", "test": "teste"}
+_VERDICTS = {"accepted": "aceita", "repaired": "reparada", "flagged": "com ressalva", "quarantined": "em quarentena"}
+_REASONS = {
+    "no report": "sem laudo", "empty report": "laudo vazio", "no usable section": "sem seção aproveitável", "no image": "sem imagem",
+    "image file is missing": "arquivo de imagem ausente", "unreadable image": "imagem ilegível",
+}  # fmt: skip
+
+
+def run(plan: Plan) -> bool:
+    """Writes `results.html` and `results.json` in the run's folder, unless they are there and up to date.
+
+    Returns:
+        Whether they were written.
+
+    Raises:
+        NotReady: the summary, or a table it was made from, is unfinished or stale.
+    """
+    if is_done(plan):
+        return False
+    tables = _read(plan)
+    results = _results(plan, tables)
+    page = _page(plan, tables, results)
+    with store.atomic(plan.run / "results.html") as temporary:
+        temporary.write_text(page, "utf-8")
+    store.write_json(_json(plan), results)
+    return True
+
+
+def is_done(plan: Plan) -> bool:
+    """Whether the page is there, made from the present summary, settings, template and version."""
+    if not _json(plan).is_file() or not (plan.run / "results.html").is_file():
+        return False
+    try:
+        found = json.loads(_json(plan).read_text("utf-8"))
+    except ValueError:
+        return False  # damaged: made again, as nothing in it was paid for
+    return bool(found.get("made_from") == _made_from(plan))
+
+
+def _json(plan: Plan) -> Path:
+    return plan.run / "results.json"
+
+
+def _made_from(plan: Plan) -> str:
+    template = hashlib.sha256(files("laudo.templates").joinpath("results.html.j2").read_bytes()).hexdigest()
+    made = [plan.summary.fingerprint, plan.experiment.report.model_dump(), template, __version__]
+    return hashlib.sha256(json.dumps(made, sort_keys=True).encode()).hexdigest()[:16]
+
+
+# --- reading -------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class _Tables:
+    """What the page is made from; `scores` by arm and metric, `training` empty where no arm is tuned."""
+
+    studies: dict[int, Row]
+    verdicts: dict[int, Row]
+    training: list[Row]
+    generations: dict[str, list[Row]]
+    scores: dict[str, dict[str, dict[int, float | None]]]
+    stated: list[Row]
+    summary: list[Row]
+
+    @property
+    def used(self) -> list[Row]:
+        return [study for study in self.studies.values() if study["excluded"] is None]
+
+
+def _read(plan: Plan) -> _Tables:
+    store.require(plan.summary)
+    tuned = any(arm.adapter for arm in plan.experiment.arms.values())
+    scores: dict[str, dict[str, dict[int, float | None]]] = {arm: defaultdict(dict) for arm in plan.scores}
+    for arm, partition in plan.scores.items():
+        for row in store.read(partition):
+            scores[arm][row["metric"]][row["study_id"]] = _finite(row["value"])
+    return _Tables(
+        studies={row["study_id"]: row for row in store.read(plan.studies)},
+        verdicts={row["study_id"]: row for row in store.read(plan.verdicts)},
+        training=store.read(plan.training) if tuned else [],
+        generations={arm: store.read(partition) for arm, partition in plan.generations.items()},
+        scores=scores,
+        stated=store.read(plan.labels["en"]),
+        summary=store.read(plan.summary),
+    )
+
+
+def _finite(value: float | None) -> float | None:
+    return value if value is not None and math.isfinite(value) else None
+
+
+# --- results.json --------------------------------------------------------------------------------------------
+
+
+def _results(plan: Plan, t: _Tables) -> dict[str, Any]:
+    own: dict[str, dict[str, Any]] = {arm: {} for arm in plan.experiment.arms}
+    labels: dict[str, dict[str, Any]] = {arm: {} for arm in plan.experiment.arms}
+    differences = []
+    for row in t.summary:
+        numbers = {name: _finite(row[name]) for name in ("value", "low", "high")} | {"n": row["n"]}
+        if row["versus"] and not row["label"]:
+            differences.append({"a": row["arm"], "b": row["versus"], "metric": row["metric"], **numbers, "p": _finite(row["p"])})
+        elif not row["versus"] and row["label"]:
+            labels[row["arm"]][row["label"]] = numbers
+        elif not row["versus"]:
+            own[row["arm"]][row["metric"]] = numbers
+    return {
+        "experiment": plan.experiment.name, "made_from": _made_from(plan), "laudo": __version__,
+        "arms": own, "differences": differences, "labels": labels, "positives": _positives(t), "chexpert": _chexpert(t),
+        "studies": _studies(t), "generations": {arm: _written(rows) for arm, rows in t.generations.items()},
+        "settings": plan.experiment.model_dump(mode="json", by_alias=True),
+    }  # fmt: skip
+
+
+def _studies(t: _Tables) -> dict[str, Any]:
+    verdicts: dict[str, Counter[str]] = {split: Counter() for split in SPLITS}
+    for study_id, row in t.verdicts.items():
+        verdicts[t.studies[study_id]["split"]][row["verdict"]] += 1
+    sizes = Counter(study["split"] for study in t.used)
+    patients = Counter(split for split, _ in {(study["split"], study["subject_id"]) for study in t.used})
+    return {
+        "by split": {split: sizes[split] for split in SPLITS},
+        "patients": {split: patients[split] for split in SPLITS},
+        "excluded": dict(Counter(study["excluded"] for study in t.studies.values() if study["excluded"] is not None).most_common()),
+        "verdicts": {split: dict(counts) for split, counts in verdicts.items()},
+    }
+
+
+def _written(rows: list[Row]) -> dict[str, Any]:
+    """How many reports an arm wrote, how many of them empty or cut at the limit, and their mean length."""
+    tokens = [row["new_tokens"] for row in rows]
+    return {
+        "n": len(rows),
+        "empty": sum(not row["completion"].strip() for row in rows),
+        "cut": sum(row["stop"] == "length" for row in rows),
+        "new_tokens": sum(tokens) / len(tokens) if tokens else None,
+    }
+
+
+def _positives(t: _Tables) -> dict[str, int]:
+    """Scored studies whose English target states the label, present or uncertain."""
+    scored = {row["study_id"] for rows in t.generations.values() for row in rows}
+    counts = Counter(row["label"] for row in t.stated if row["study_id"] in scored and row["value"] in (1, -1))
+    return {label: counts[label] for label in LABELS}
+
+
+def _chexpert(t: _Tables) -> dict[str, dict[str, int]]:
+    """The study's Table 2 over the studies used: MIMIC's own CheXpert labels."""
+    counts = Counter((name, value) for study in t.used for name, value in (study["chexpert"] or {}).items())
+    return {label: {"present": counts[label, 1], "uncertain": counts[label, -1]} for label in LABELS}
+
+
+# --- results.html --------------------------------------------------------------------------------------------
+
+
+def _page(plan: Plan, t: _Tables, results: dict[str, Any]) -> str:
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    environment = Environment(loader=PackageLoader("laudo"), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    environment.filters |= {
+        "num": figures.number, "signed": figures.signed, "p": figures.p_value, "whole": figures.whole, "arm": figures.arm_name,
+        "metric": lambda name: figures.METRICS.get(name, name),
+    }  # fmt: skip
+    environment.globals |= {"interval": figures.interval}
+    colours = _colours(plan)
+    return environment.get_template("results.html.j2").render(
+        e=plan.experiment, r=results, colours=colours, splits=_WORDS, verdicts=_VERDICTS, labels=figures.LABELS_PT, few=figures.MIN_POSITIVES,
+        metrics=_ordered({metric for arm in results["arms"].values() for metric in arm}), excluded=_excluded(results["studies"]["excluded"]),
+        drawn=_drawn(plan, t, results, colours), lowest=_lowest(t), examples=_examples(plan, t),
+    )  # fmt: skip
+
+
+def _drawn(plan: Plan, t: _Tables, results: Mapping[str, Any], colours: Mapping[str, str]) -> dict[str, dict[str, Any]]:
+    """The figures by section and metric, marked safe: we made them, and their texts are escaped."""
+    from markupsafe import Markup
+
+    tuned = next((colours[name] for name, arm in plan.experiment.arms.items() if arm.adapter), figures.INK)
+    drawn = {
+        "differences": figures.differences(results["differences"]),
+        "labels": {"label_f1": figures.labels(results["labels"], positives=results["positives"], colours=colours)},
+        "training": figures.training(t.training, colour=tuned),
+        "spreads": figures.spreads(t.scores, colours=colours),
+    }
+    return {section: {metric: Markup(svg) for metric, svg in made.items()} for section, made in drawn.items()}
+
+
+def _colours(plan: Plan) -> dict[str, str]:
+    """One hue an arm, the same throughout the page; controls are grey."""
+    hues = {False: itertools.cycle(figures.HUES), True: itertools.cycle(figures.GREYS)}
+    return {name: next(hues[arm.pictures == "another_patient"]) for name, arm in plan.experiment.arms.items()}
+
+
+def _ordered(metrics: Iterable[str]) -> list[str]:
+    known = list(figures.METRICS)
+    return sorted(metrics, key=lambda m: (known.index(m) if m in known else len(known), m))
+
+
+def _excluded(reasons: Mapping[str, int]) -> dict[str, int]:
+    """Studies left out by kind of reason, in Portuguese where we know the kind; the details are in the JSON."""
+    counts: Counter[str] = Counter()
+    for reason, n in reasons.items():
+        kind = reason.partition(":")[0]
+        counts[_REASONS.get(kind, kind)] += n
+    return dict(counts.most_common())
+
+
+def _lowest(t: _Tables) -> tuple[int, float] | None:
+    """Step and value of the lowest validation loss."""
+    return min(figures.series(t.training, metric="loss", split="validate"), key=lambda point: point[1], default=None)
+
+
+# --- examples ------------------------------------------------------------------------------------------------
+
+
+def _examples(plan: Plan, t: _Tables) -> list[dict[str, Any]]:
+    """Test studies in the order of a hash of their id: spread evenly, and nobody's choice."""
+    test = [study for study in t.used if study["split"] == "test"]
+    hashed = sorted(test, key=lambda study: hashlib.sha256(str(study["study_id"]).encode()).digest())
+    return [_example(plan, t, study) for study in hashed[: plan.experiment.report.examples]]
+
+
+def _example(plan: Plan, t: _Tables, study: Row) -> dict[str, Any]:
+    study_id, verdict = study["study_id"], t.verdicts.get(study["study_id"])
+    written = {arm: next((row for row in rows if row["study_id"] == study_id), None) for arm, rows in t.generations.items()}
+    return {
+        "study_id": study_id,
+        "images": [{"view": image["view"], "uri": _data_uri(plan.run / image["path"])} for image in study["images"]],
+        "en": sections.render(study["target"], lang="en"),
+        "pt": sections.render(verdict["sections_pt"], lang="pt") if verdict else "",
+        "verdict": verdict["verdict"] if verdict else None,
+        "arms": {
+            arm: {"row": row, **{count: t.scores[arm].get(f"label_{count}", {}).get(study_id) for count in ("tp", "fp", "fn")}}
+            for arm, row in written.items()
+        },
+    }
+
+
+def _data_uri(path: Path) -> str:
+    buffer = io.BytesIO()
+    images.shrink(images.load(path, size_px=EXAMPLE_PX), EXAMPLE_PX).save(buffer, "JPEG", quality=80)
+    return "data:image/jpeg;base64," + base64.b64encode(buffer.getvalue()).decode()
