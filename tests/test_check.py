@@ -75,6 +75,7 @@ FAULTS = [
         {"structure"}, "5 sentences in the source, 3 in the translation",
     ),
     ("There is no pneumothorax.", "Há pneumotórax.", {"negation"}, "stated in one text, denied in the other: pneumothorax"),
+    ("No acute cardiopulmonary process.", "Há processo cardiopulmonar agudo.", {"negation"}, "stated in one text, denied in the other: acute process"),
     ("Small left pleural effusion.", "Pequeno derrame pleural à direita.", {"laterality"}, "left: 1 in the source, 0 in the translation; right: 0 in the source, 1 in the translation; another side: pleural_effusion"),
     ("Right effusion. Left atelectasis.", "Derrame à esquerda. Atelectasia à direita.", {"laterality"}, "another side: atelectasis, pleural_effusion"),
     ("The tube ends 4.5 cm above the carina.", "O tubo termina 45 cm acima da carina.", {"numbers"}, "4.5 cm only in the source; 45 cm only in the translation"),
@@ -196,6 +197,12 @@ def test_what_the_source_has_too_is_no_addition(source: str, translation: str) -
     examined = examine(source=source, translation=translation, stop="end")
     assert examined.text == translation
     assert not failed(examined) & {"preface", "markdown"}
+
+
+def test_sharp_angles_and_a_denied_process_are_nothing_acute() -> None:
+    source = "Costophrenic angles are sharp. No acute cardiopulmonary process."
+    translation = "Seios costofrênicos agudos. Ausência de processo cardiopulmonar agudo."
+    assert failed(examine(source=source, translation=translation, stop="end")) == set()
 
 
 def test_sentences_are_counted_alike_in_lists_and_in_lines() -> None:

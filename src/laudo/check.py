@@ -314,8 +314,22 @@ def _findings(pair: _Pair) -> str:
     return _only(list(source), list(translation))
 
 
+# "No acute cardiopulmonary process", the commonest impression of all, denies no finding that has a name.
+_ACUTE_EN = re.compile(r"\b(?:acute|active)\b", re.IGNORECASE)
+_ACUTE_PT = re.compile(r"\b(?:process|altera|anormalidade|doença|achado|patologia)\w*\b[^,;]{0,40}\b(?:agud|ativ)[oa]s?\b", re.IGNORECASE)
+_DENIAL_EN = re.compile(r"\b(?:no|not|nor|neither|without|negative|absen\w+|free|unlikely|excluded)\b", re.IGNORECASE)
+_DENIAL_PT = re.compile(r"\b(?:sem|não|nem|nenhum\w*|negativ\w+|ausen\w+|ausência|livres?|isent\w+|descart\w+|afast\w+|exclu\w+|improváve\w+)\b", re.IGNORECASE)
+
+
 def _negation(pair: _Pair) -> str:
-    return _named("stated in one text, denied in the other:", _unlike(pair, lambda fact: str(fact.status == "absent")))
+    unlike = _unlike(pair, lambda fact: str(fact.status == "absent"))
+    acute_en = sum(_states(sentence, _ACUTE_EN, _DENIAL_EN) for sentence in _sentences(pair.source))
+    acute_pt = sum(_states(sentence, _ACUTE_PT, _DENIAL_PT) for sentence in _sentences(pair.text))
+    return _named("stated in one text, denied in the other:", unlike + ["acute process"] * (acute_pt > acute_en))
+
+
+def _states(sentence: str, what: re.Pattern[str], denial: re.Pattern[str]) -> bool:
+    return bool(what.search(sentence)) and not denial.search(sentence)
 
 
 def _certainty(pair: _Pair) -> str:

@@ -103,8 +103,8 @@ class Arm(Settings):
     prompt: str | None = None
     """The prompt it was tuned with for an arm with the adapter, else the study's."""
     adapter: bool = False
-    exemplars: tuple[int, ...] = ()
-    """study_ids of training studies whose accepted reports the prompt shows."""
+    exemplars: int | tuple[int, ...] = 0
+    """How many training reports the prompt shows, or the study_ids of those it shows."""
     pictures: Literal["own", "another_patient"] = "own"
     """`another_patient` is a control: the report is scored against a study whose pictures it never saw."""
 

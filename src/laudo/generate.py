@@ -81,20 +81,26 @@ def _pictures(studies: dict[int, Row], arm: Arm) -> dict[int, list[Row]]:
 
 
 def _exemplars(plan: Plan, name: str, arm: Arm) -> list[str]:
-    """The reports that the prompt shows, by study_id, from the user's own copy.
+    """The reports that the prompt shows: accepted translations of training studies, never of the test split.
+
+    A number takes the first ones by a hash of the study_id, those with findings and impression before others.
 
     Raises:
-        ExperimentError: one is not an accepted training study; a test report would be seen.
+        ExperimentError: one is not an accepted training study, or there are not as many.
     """
     if not arm.exemplars:
         return []
     train = {s["study_id"] for s in read(plan.studies) if s["split"] == "train"}
-    accepted = {v["study_id"]: v["sections_pt"] for v in read(plan.verdicts) if v["verdict"] in ("accepted", "repaired")}
-    for study_id in arm.exemplars:
-        if study_id not in train or study_id not in accepted:
-            some = ", ".join(str(i) for i in sorted(train & set(accepted))[:5])
-            raise ExperimentError(f"exemplar {study_id} is not an accepted training study", where=f"[arms.{name}] exemplars", mend=f"name others, for example {some}")
-    return [sections.render(accepted[study_id], lang="pt") for study_id in arm.exemplars]
+    usable = {v["study_id"]: v["sections_pt"] for v in read(plan.verdicts) if v["verdict"] in ("accepted", "repaired") and v["study_id"] in train}
+    ranked = sorted(usable, key=lambda study: (len(usable[study]) < 2, hashlib.sha256(str(study).encode()).digest()))
+    wanted = ranked[: arm.exemplars] if isinstance(arm.exemplars, int) else arm.exemplars
+    unusable = [study for study in wanted if study not in usable]
+    if unusable or not wanted:
+        raise ExperimentError(
+            f"not an accepted training study: {', '.join(map(str, unusable)) or 'there is none'}", where=f"[arms.{name}] exemplars",
+            mend=f"name others, for example {', '.join(map(str, ranked[:5]))}, or give a number" if ranked else "look at why the checks fail",
+        )  # fmt: skip
+    return [sections.render(usable[study], lang="pt") for study in wanted]
 
 
 def _own_chat(plan: Plan, adapter: Path | None) -> Chat:
