@@ -29,6 +29,18 @@ def pairs(*, seed: int, new_wordings: bool = False):
                 yield section.en, section.pt
 
 
+def mixed(*, seed: int):
+    """As `pairs`, every other one made of sentences of several reports in any order: to translate each for itself."""
+    rng = Random(seed)
+    sentences = (sentence for _, report in reports(seed=seed + 1) for section in report.sections for sentence in section.sentences)
+    for whole in pairs(seed=seed):
+        yield whole
+        some = list(islice(sentences, 24))
+        rng.shuffle(some)
+        some = some[: rng.randint(1, 9)]
+        yield " ".join(s.en for s in some), " ".join(s.pt for s in some)
+
+
 def small_gemma(tokenizer, *, hidden: int, layers: int, inner: int) -> Gemma3TextConfig:
     heads = hidden // 32
     return Gemma3TextConfig(
@@ -71,14 +83,19 @@ def exact(model, tokenizer, rows: list[tuple[str, str]]) -> float:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--minutes", type=float, default=25)
+    parser.add_argument("--minutes", type=float, default=60)
+    parser.add_argument("--start", type=Path, help="go on from a folder that an earlier run left")
+    parser.add_argument("--seed", type=int, default=100)
+    parser.add_argument("--rate", type=float, default=3e-3)
     args = parser.parse_args()
     torch.manual_seed(0)
     tokenizer = gemma_tokenizer(texts(4000), size=2048)
     model = Gemma3ForCausalLM._from_config(small_gemma(tokenizer, hidden=128, layers=4, inner=384), attn_implementation="sdpa")
+    if args.start:
+        model.load_state_dict(Gemma3ForCausalLM.from_pretrained(args.start, dtype=torch.float32).state_dict())
     model.generation_config.update(eos_token_id=[tokenizer.eos_token_id, tokenizer.convert_tokens_to_ids("<end_of_turn>")], do_sample=False)
     print(sum(p.numel() for p in model.parameters()), "weights", flush=True)
-    source, held = pairs(seed=100), {new: list(islice(pairs(seed=7 + new, new_wordings=bool(new)), 200)) for new in (0, 1)}
+    source, held = mixed(seed=args.seed), {new: list(islice(pairs(seed=7 + new, new_wordings=bool(new)), 200)) for new in (0, 1)}
 
     def loss_of_step(step: int) -> torch.Tensor:
         pool = sorted(islice(source, 32), key=lambda row: len(row[0]))
@@ -93,7 +110,7 @@ def main() -> None:
         return {"exact": exact(model, tokenizer, held[0]), "exact_new_wordings": exact(model, tokenizer, held[1])}
 
     args.folder.mkdir(parents=True, exist_ok=True)
-    train(list(model.parameters()), loss_of_step, minutes=args.minutes, rate=3e-3, save=save, measure=measure, log=args.folder / "training.jsonl")
+    train(list(model.parameters()), loss_of_step, minutes=args.minutes, rate=args.rate, save=save, measure=measure, log=args.folder / "training.jsonl")
 
 
 if __name__ == "__main__":

@@ -100,6 +100,16 @@ def test_patients_right_is_the_pictures_left(fact: Fact, seed: int, view: str) -
     assert left[:, middle:].sum() > 3 * left[:, :middle].sum()
 
 
+@ALL_VIEWS
+@pytest.mark.parametrize("finding", MIDLINE)
+def test_midline_sign_ignores_the_side(finding: str, view: str) -> None:
+    plain = picture(Fact(finding, "present"), view=view)
+    assert all(
+        np.array_equal(picture(Fact(finding, "present", side), view=view), plain)
+        for side in ("left", "bilateral")
+    )
+
+
 @pytest.mark.parametrize("finding", SIDED)
 def test_bilateral_finding_is_on_both_sides(finding: str) -> None:
     both = difference(Fact(finding, "present", "bilateral"))

@@ -38,9 +38,10 @@ def main() -> None:
     except LaudoError as error:
         print(f"laudo: {error}", file=sys.stderr)
         sys.exit(2)
-    except KeyboardInterrupt:
-        print("\nlaudo: stopped; what is finished is kept, the same command goes on from there", file=sys.stderr)
-        sys.exit(130)
+    except SystemExit as ended:
+        if ended.code == 130:  # what Typer makes of an interrupt
+            print("\nlaudo: stopped; what is finished is kept, the same command goes on from there", file=sys.stderr)
+        raise
 
 
 def _version(asked: bool) -> None:
@@ -73,10 +74,12 @@ def prepare(experiment: Experiment, runs: Runs = RUNS, shard: ShardText = "0/1")
     """MIMIC-CXR folder -> `studies`, and the images at the size that is kept."""
     from laudo import prepare as stage
     from laudo.spread import Shard
+    from laudo.store import is_done
 
     made_plan = _open(experiment, runs)
     _report("prepare", stage.run(made_plan, shard=Shard.parse(shard)))
-    print(stage.describe(made_plan))
+    if is_done(made_plan.studies):
+        print(stage.describe(made_plan))
 
 
 @app.command(epilog="Example: `laudo translate experiment.toml --shard 3/8`")

@@ -6,6 +6,7 @@ import difflib
 import os
 import tomllib
 from importlib.resources import files
+from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any, Literal
 
@@ -181,20 +182,22 @@ def load(name: str) -> Experiment:
     Raises:
         ExperimentError: no such file, not TOML, or settings that are not right; all of them at once.
     """
-    path = Path(name)
-    if path.suffix != ".toml" and name in shipped():
-        text = files("laudo.experiments").joinpath(f"{name}.toml").read_text("utf-8")
-    elif path.is_file():
-        text = path.read_text("utf-8")
-    else:
-        raise ExperimentError(f"there is no experiment '{name}'", mend=f"give the path of a TOML file, or one of: {', '.join(shipped())}")
     try:
-        return Experiment.model_validate(tomllib.loads(text))
-    except tomllib.TOMLDecodeError as error:
+        return Experiment.model_validate(tomllib.loads(_source(name).read_text("utf-8")))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ExperimentError(f"this is not TOML: {error}", where=name) from None
     except ValidationError as error:
         lines = [_explain(e) for e in error.errors()]
         raise ExperimentError("; ".join(lines), where=name, mend="correct the setting and run the command again") from None
+
+
+def _source(name: str) -> Traversable:
+    path = Path(name)
+    if path.suffix != ".toml" and name in shipped():
+        return files("laudo.experiments").joinpath(f"{name}.toml")
+    if path.is_file():
+        return path
+    raise ExperimentError(f"there is no experiment '{name}'", mend=f"give the path of a TOML file, or one of: {', '.join(shipped())}")
 
 
 def _explain(error: Any) -> str:

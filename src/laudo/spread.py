@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
@@ -63,7 +64,7 @@ def pool(processes: int | None = None) -> Iterator[Over]:
     if count == 1:
         yield map
         return
-    with ProcessPoolExecutor(count, mp_context=multiprocessing.get_context("spawn")) as executor:
+    with ProcessPoolExecutor(count, mp_context=multiprocessing.get_context("spawn"), initializer=_leave_with_parent) as executor:
 
         def over(function: Callable[[Item], Result], items: Iterable[Item], /) -> Iterator[Result]:
             source = iter(items)
@@ -74,3 +75,15 @@ def pool(processes: int | None = None) -> Iterator[Over]:
                 yield result
 
         yield over
+
+
+def _leave_with_parent() -> None:
+    """Ends this worker when its parent ends: after `kill -9` it would wait for work for ever."""
+
+    def watch() -> None:
+        parent = multiprocessing.parent_process()
+        assert parent is not None
+        parent.join()
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()

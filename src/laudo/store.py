@@ -19,7 +19,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -99,7 +99,10 @@ def state(partition: Partition) -> State:
         return State(False, 0)
     found = _read_json(config)["identity"]
     reasons = tuple(_differences(found, partition.identity))
-    rows = sum(pq.read_metadata(path).num_rows for path in _parts(partition))
+    rows = 0
+    for path in _parts(partition):
+        with _reading(path, partition):
+            rows += pq.read_metadata(path).num_rows
     return State(not reasons and (partition.folder / "done").exists(), rows, reasons)
 
 
@@ -158,11 +161,17 @@ def read(partition: Partition) -> list[Row]:
     require(partition)
     rows: list[Row] = []
     for path in _parts(partition):
-        try:
+        with _reading(path, partition):
             rows += pq.read_table(path, schema=partition.table.schema).to_pylist(maps_as_pydicts="strict")
-        except (OSError, pa.ArrowException) as error:
-            raise InputError(f"this part cannot be read ({type(error).__name__})", where=str(path), mend=f"delete it and {path.parent / 'done'}, then run {partition.command} again") from error
     return rows
+
+
+@contextmanager
+def _reading(path: Path, partition: Partition) -> Iterator[None]:
+    try:
+        yield
+    except (OSError, pa.ArrowException) as error:
+        raise InputError(f"this part cannot be read ({type(error).__name__})", where=str(path), mend=f"delete it and {path.parent / 'done'}, then run {partition.command} again") from error
 
 
 # --- writing -------------------------------------------------------------------------------------------------
@@ -216,26 +225,53 @@ def write_rows(partition: Partition, rows: list[Row]) -> None:
 
 @contextmanager
 def _opened(partition: Partition, *, shared: bool) -> Iterator[None]:
-    """Holds the partition's lock, with a `config.json` that is this partition's identity."""
+    """Holds the partition's lock, with a `config.json` that is this partition's identity.
+
+    Whoever finds another identity there needs the lock alone, also among shards: one of them may still be
+    writing what is about to be superseded. `start` keeps two processes from readying the folder at once.
+    """
     lock = partition.run / "locks" / f"{partition.name.replace('/', '.')}.lock"
-    lock.parent.mkdir(parents=True, exist_ok=True)
-    with lock.open("w") as file:
-        try:
-            fcntl.flock(file, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise LaudoError(f"another process is making {partition.name}", where=str(partition.folder), mend="wait for it, or stop it") from None
-        _supersede(partition)
-        partition.folder.mkdir(parents=True, exist_ok=True)
-        for torn in partition.folder.glob(".*.tmp"):
-            if not shared:
-                torn.unlink()
-        write_json(partition.folder / "config.json", {"identity": partition.identity, "laudo": __version__})
+    with _writing(lock):
+        lock.parent.mkdir(parents=True, exist_ok=True)
+        file, start = lock.open("w"), lock.with_name("start").open("w")
+    with file:
+        with start:
+            fcntl.flock(start, fcntl.LOCK_EX)
+            if shared and _is_current(partition):
+                _hold(file, fcntl.LOCK_SH, partition)
+            else:
+                _hold(file, fcntl.LOCK_EX, partition)
+                _ready(partition)
+                _hold(file, fcntl.LOCK_SH if shared else fcntl.LOCK_EX, partition)
         yield
+
+
+def _hold(file: IO[str], how: int, partition: Partition) -> None:
+    try:
+        fcntl.flock(file, how | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise LaudoError(f"another process is making {partition.name}", where=str(partition.folder), mend="wait for it, or stop it") from None
+
+
+def _is_current(partition: Partition) -> bool:
+    config = partition.folder / "config.json"
+    return config.exists() and bool(_read_json(config)["identity"] == partition.identity)
+
+
+def _ready(partition: Partition) -> None:
+    """Moves another identity's parts aside, and removes what a kill left half written."""
+    if not _is_current(partition):
+        _supersede(partition)
+    with _writing(partition.folder):
+        partition.folder.mkdir(parents=True, exist_ok=True)
+    for torn in partition.folder.glob(".*.tmp"):
+        torn.unlink()
+    write_json(partition.folder / "config.json", {"identity": partition.identity, "laudo": __version__})
 
 
 def _supersede(partition: Partition) -> None:
     config = partition.folder / "config.json"
-    if not config.exists() or _read_json(config)["identity"] == partition.identity:
+    if not config.exists():
         return
     old = hashlib.sha256(config.read_bytes()).hexdigest()[:8]
     target = partition.run / "superseded" / f"{partition.name.replace('/', '.')}-{old}"
@@ -270,17 +306,23 @@ def atomic(path: Path) -> Iterator[Path]:
     """A temporary path beside `path`; synced and renamed onto it when the block ends well, else removed."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        yield temporary
-        with temporary.open("rb+") as file:
-            os.fsync(file.fileno())
-        temporary.replace(path)
-        _sync_folder(path.parent)
-    except OSError as error:
-        temporary.unlink(missing_ok=True)
-        raise LaudoError(f"cannot write ({error.strerror})", where=str(path), mend="make room or mend the permissions, then run the command again; what is finished is kept") from error
+        with _writing(path):
+            yield temporary
+            with temporary.open("rb+") as file:
+                os.fsync(file.fileno())
+            temporary.replace(path)
+            _sync_folder(path.parent)
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
+
+
+@contextmanager
+def _writing(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise LaudoError(f"cannot write ({error.strerror})", where=str(path), mend="make room or mend the permissions, then run the command again; what is finished is kept") from error
 
 
 def _sync_folder(folder: Path) -> None:
@@ -302,5 +344,3 @@ def _read_json(path: Path) -> Any:
         return json.loads(path.read_text("utf-8"))
     except ValueError as error:
         raise InputError("this file is damaged", where=str(path), mend=f"delete the folder {path.parent} and run the command again") from error
-
-

@@ -7,6 +7,7 @@ the last one that counts. The weights with the lowest validation loss become the
 
 from __future__ import annotations
 
+import json
 import math
 import shutil
 from collections.abc import Sequence
@@ -61,7 +62,8 @@ def run(plan: Plan) -> bool:
         trainer.train(resume_from_checkpoint=_last_complete(folder / "checkpoints"))
         _save_adapter(trainer.model, folder / "adapter")
         write_rows(plan.training, _curves(trainer.state.log_history))
-        shutil.rmtree(folder / "checkpoints")
+    # Not before it is done: a kill halfway through would leave checkpoints that look whole.
+    shutil.rmtree(folder / "checkpoints")
     return True
 
 
@@ -241,16 +243,23 @@ class _Shown(TrainerCallback):  # type: ignore[misc]
         self._progress.add()
 
     def on_save(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
-        write_json(Path(args.output_dir) / f"checkpoint-{state.global_step}" / _COMPLETE, {"step": state.global_step})
+        folder = Path(args.output_dir) / f"checkpoint-{state.global_step}"
+        write_json(folder / _COMPLETE, {"files": sorted(path.name for path in folder.iterdir())})
 
 
 def _last_complete(folder: Path) -> str | None:
     """The newest checkpoint that was written to its end; torn ones are removed."""
     found = sorted(folder.glob("checkpoint-*"), key=lambda p: int(p.name.split("-")[1])) if folder.is_dir() else []
-    for torn in [p for p in found if not (p / _COMPLETE).exists()]:
+    for torn in [p for p in found if not _is_whole(p)]:
         shutil.rmtree(torn)
-    whole = [p for p in found if (p / _COMPLETE).exists()]
+    whole = [p for p in found if p.exists()]
     return str(whole[-1]) if whole else None
+
+
+def _is_whole(checkpoint: Path) -> bool:
+    """Whether it was written to its end and nobody has begun to remove it: the Trainer removes old ones."""
+    marker = checkpoint / _COMPLETE
+    return marker.exists() and all((checkpoint / name).exists() for name in json.loads(marker.read_text("utf-8"))["files"])
 
 
 def _save_adapter(model: Any, folder: Path) -> None:

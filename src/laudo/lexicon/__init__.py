@@ -29,6 +29,29 @@ class Token(NamedTuple):
     end: int
     roles: Roles
 
+    def does(self, *roles: str) -> bool:
+        """Whether it plays any of these roles."""
+        return not self.roles.keys().isdisjoint(roles)
+
+    def says(self, role: str) -> tuple[str, ...]:
+        """What it says in a role: nothing where it does not play it."""
+        return self.roles.get(role, ())
+
+    @property
+    def is_mention(self) -> bool:
+        """Whether it names a finding, a sign of one, or a structure."""
+        return self.does(*_MENTIONS)
+
+    @property
+    def is_predicate(self) -> bool:
+        """Whether it says how a structure is."""
+        return self.does("predicate", "abnormal", "suspect")
+
+    @property
+    def is_normal(self) -> bool:
+        """Whether it says that a structure is normal."""
+        return "normal" in self.says("predicate")
+
 
 @dataclass(frozen=True)
 class Lexicon:
@@ -43,6 +66,9 @@ class Lexicon:
         """The phrases met in `folded[start:end]`, in order, none overlapping another."""
         found = self.phrases.finditer(folded, start, end)
         return [Token(m.start(), m.end(), self.roles[m.lastindex - 1]) for m in found if m.lastindex]
+
+
+_MENTIONS = {"finding", "weak", "structure"}
 
 
 def _base(character: str) -> str:
@@ -124,7 +150,18 @@ def _roles(source: Mapping[str, Any]) -> dict[str, Roles]:
         for phrase in _expand(written):
             values = roles[phrase].get(role, ())
             roles[phrase][role] = values if value in values else (*values, value)
+    _bring_sides(roles)
     return dict(roles)
+
+
+def _bring_sides(roles: Mapping[str, dict[str, tuple[str, ...]]]) -> None:
+    """Gives the mentions that hold a side that side: "collapse of the right lung"."""
+    order = _longest_first(phrase for phrase, does in roles.items() if "side" in does)
+    sides = re.compile(rf"(?<!\w)(?:{_trie(order)})")
+    for phrase, does in roles.items():
+        inside = None if _MENTIONS.isdisjoint(does) else sides.search(phrase)
+        if inside and inside.lastindex:
+            does["side"] = roles[order[inside.lastindex - 1].rstrip(_END)]["side"]
 
 
 def _words(phrases: Sequence[str]) -> str:

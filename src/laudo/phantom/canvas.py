@@ -54,6 +54,7 @@ class Lung(NamedTuple):
     steep: float
 
     def with_dome(self, height: float) -> Lung:
+        """The same lung over a floor whose top is at this height (y)."""
         return self._replace(dome=(self.dome[0], height))
 
 
@@ -77,18 +78,16 @@ class Patch(NamedTuple):
         dx = np.maximum(dx * (-1 / lung.outward), dx * (1 / lung.inward))
         dy = np.maximum((lung.centre[1] - self.y) * (1 / lung.height), 0)
         walls = ramp((1 - np.sqrt(dx * dx + dy * dy)) * (1 / edge) + 0.5)
-        return walls * ramp((self.floor(lung) - self.y) * 60 + 0.5)
-
-    def floor(self, lung: Lung) -> Array:
-        """Height (y) of the diaphragm over each pixel."""
         dx = self.x - lung.dome[0]
-        return lung.dome[1] + lung.steep * dx * dx
+        floor = lung.dome[1] + lung.steep * dx * dx
+        return walls * ramp((floor - self.y) * 60 + 0.5)
 
     def add(self, mask: Array, amount: float) -> None:
         """Adds density; film saturates, so that the same tissue shows less over bright parts."""
         self.image[...] += mask * (1.2 - self.image) * amount
 
     def cover(self, mask: Array, level: float) -> None:
+        """Paints over with `level`."""
         self.image[...] += mask * (level - self.image)
 
     def lift(self, mask: Array, level: float) -> None:
@@ -114,6 +113,7 @@ class Canvas:
 
     @property
     def aspect(self) -> float:
+        """Rows over columns."""
         rows, columns = self.image.shape
         return float(rows / columns)
 
@@ -135,6 +135,7 @@ class Canvas:
         return Patch(self.image[window], self.x[window], self.y[window])
 
     def around(self, at: Point, radii: Point) -> Patch:
+        """The window that holds an ellipse."""
         return self.patch((at[0] - radii[0], at[1] - radii[1]), (at[0] + radii[0], at[1] + radii[1]))
 
     def blob(self, at: Point, radii: Point, amount: float, *, edge: float = 1.0) -> None:

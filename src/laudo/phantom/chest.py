@@ -16,8 +16,21 @@ from typing import NamedTuple
 import numpy as np
 
 from laudo.phantom.canvas import (
-    AIR, BONE, HEART, LUNG, METAL, SOFT, Array, Canvas, Lung, Patch, Point, bands, curve, ramp,
-)  # fmt: skip
+    AIR,
+    BONE,
+    HEART,
+    LUNG,
+    METAL,
+    SOFT,
+    Array,
+    Canvas,
+    Lung,
+    Patch,
+    Point,
+    bands,
+    curve,
+    ramp,
+)
 
 RIGHT_LUNG = Lung((0.30, 0.50), outward=0.195, inward=0.155, height=0.41, dome=(0.33, 0.735), steep=1.9)
 LATERAL_LUNG = Lung((0.46, 0.50), outward=0.33, inward=0.36, height=0.41, dome=(0.62, 0.70), steep=0.62)
@@ -152,8 +165,8 @@ def _spine_and_sternum(canvas: Canvas) -> None:
     patch.add(ramp((0.095 - off) * 18), 0.10)
     sternum = curve((0.735, 0.20), (0.82, 0.32), (0.845, 0.54))
     canvas.stroke(sternum, width=0.024, level=BONE, opacity=0.45, soft=0.014)
-    canvas.stroke([(0.53, -0.05), (0.49, 0.36)], width=0.042, level=0.12, opacity=0.62, soft=0.022)
-    canvas.blob((0.42, 0.05), (0.24, 0.15), 0.16)
+    canvas.stroke([(0.53, -0.05), (0.49, 0.36)], width=0.042, level=0.12, opacity=0.62, soft=0.022)  # trachea
+    canvas.blob((0.42, 0.05), (0.24, 0.15), 0.16)  # shoulders
 
 
 def heart(canvas: Canvas, at: Point, scale: float) -> None:

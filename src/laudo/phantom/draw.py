@@ -17,7 +17,9 @@ from laudo.phantom.chest import VIEWS, heart, pose, upper_mediastinum
 from laudo.phantom.facts import Fact
 
 SIZES = {"small": 0.78, "moderate": 1.0, "large": 1.28, None: 1.0}
-STRENGTH = {"present": 1.0, "uncertain": 0.5, "absent": 0.0}
+STRENGTH = {"present": 1.0, "uncertain": 0.5}
+SIDES = {"right": ("right",), "left": ("left",), "bilateral": ("right", "left"), None: ("right",)}
+APART = {"right": 0.015, "left": -0.015}  # in a lateral view, where both sides lie over each other
 
 
 def draw(facts: Sequence[Fact], *, view: str, size_px: int, seed: int) -> npt.NDArray[np.uint8]:
@@ -54,16 +56,12 @@ def _show(canvas: Canvas, sign: Sign, fact: Fact, rng: np.random.Generator) -> N
     """Draws the sign on its side or sides; an uncertain one by mixing the picture with and without it."""
     before = canvas.image.copy()
     x, y = sign.lateral if canvas.lateral else sign.frontal
-    for side in ("right", "left"):
-        if fact.side == side or fact.side == "bilateral" or (fact.side is None and side == "right"):
-            apart = {"left": -0.015, "right": 0.015}[side] if canvas.lateral else 0.0
-            at = (x + apart + rng.uniform(-0.008, 0.008), y - apart + rng.uniform(-0.008, 0.008))
-            flipped = side == "left" and not canvas.lateral
-            sign.draw(canvas.mirrored() if flipped else canvas, at, SIZES[fact.size], rng)
-        if sign.midline:
-            break
-    strength = STRENGTH[fact.status]
-    canvas.image[...] = before + strength * (canvas.image - before)
+    for side in ("right",) if sign.midline else SIDES[fact.side]:
+        apart = APART[side] if canvas.lateral else 0.0
+        at = (x + apart + rng.uniform(-0.008, 0.008), y - apart + rng.uniform(-0.008, 0.008))
+        flipped = side == "left" and not canvas.lateral
+        sign.draw(canvas.mirrored() if flipped else canvas, at, SIZES[fact.size], rng)
+    canvas.image[...] = before + STRENGTH[fact.status] * (canvas.image - before)
 
 
 def cardiomegaly(canvas: Canvas, at: Point, scale: float, rng: np.random.Generator) -> None:
@@ -181,7 +179,8 @@ def pacemaker(canvas: Canvas, at: Point, scale: float, rng: np.random.Generator)
     vein = curve((x, y), (0.42, 0.10), (0.475, 0.34))
     canvas.stroke([*vein, *curve((0.475, 0.34), (0.46, 0.62), lead)], width=0.010, level=METAL)
     patch = canvas.around(at, (0.07, 0.06))
-    patch.cover(ramp((1 - patch.reach(at, (0.058, 0.045))) * 6 + 0.5), METAL)
+    dx, dy = np.square((patch.x - x) * (1 / 0.058)), np.square((patch.y - y) * (1 / 0.045))
+    patch.cover(ramp((1 - np.sqrt(dx * dx + dy * dy)) * 6 + 0.5), METAL)  # a box with round corners
 
 
 class Sign(NamedTuple):

@@ -1,0 +1,118 @@
+"""What the tests share: no network, an experiment of a dozen studies, and the phantom tree it is run on."""
+
+import os
+import shutil
+import socket
+import tomllib
+from pathlib import Path
+
+import hypothesis
+import pytest
+
+# Nothing here is a measure of time: a busy machine must not fail a test.
+hypothesis.settings.register_profile("laudo", deadline=None)
+hypothesis.settings.load_profile("laudo")
+
+# Set before anything imports torch or transformers, and inherited by every process that a test starts.
+os.environ["HF_HUB_OFFLINE"] = "1"
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+LOOPBACK = ("127.0.0.1", "::1", "localhost")
+
+TINY = """
+name = "tiny"
+
+[mimic.phantom]
+studies = 14
+seed = 5
+image_size = 64
+
+[prepare]
+size_px = 48
+
+[translate]
+model = "phantom:translator"
+max_new_tokens = 24
+
+[train]
+model = "phantom:reporter"
+learning_rate = 5e-3
+epochs = 1
+batch_size = 2
+gradient_accumulation = 2
+gradient_checkpointing = false
+evaluations = 2
+
+[generate]
+model = "phantom:reporter"
+max_new_tokens = 12
+
+[arms.zero_shot]
+
+[arms.few_shot]
+exemplars = [1]
+
+[arms.lora]
+adapter = true
+
+[evaluate.bertscore_pt]
+model = "phantom:encoder-pt"
+layer = 2
+
+[evaluate.bertscore_en]
+model = "phantom:encoder-multilingual"
+layer = 2
+
+[report]
+examples = 2
+"""
+
+DOZEN = {"count": 12, "seed": 3, "proportions": (6, 3, 3), "size_px": 64}
+"""How the phantom tree of the tests is made."""
+
+
+@pytest.fixture(autouse=True)
+def no_network(monkeypatch):
+    """A test that reaches for the network fails; sockets of this machine are free."""
+
+    def guarded(connect):
+        def connected(self, address):
+            if self.family != socket.AF_UNIX and address[0] not in LOOPBACK:
+                raise AssertionError(f"a test tried to reach {address}")
+            return connect(self, address)
+
+        return connected
+
+    for name in ("connect", "connect_ex"):
+        monkeypatch.setattr(socket.socket, name, guarded(getattr(socket.socket, name)))
+
+
+@pytest.fixture
+def one_core(monkeypatch):
+    """Work stays in this process: what a test replaces is replaced there too, and nothing is spawned."""
+    monkeypatch.setattr("laudo.spread.workers", lambda: 1)
+
+
+@pytest.fixture
+def tiny():
+    """The tiny experiment as `Experiment.model_validate` takes it, to be changed before."""
+    return tomllib.loads(TINY)
+
+
+@pytest.fixture(scope="session")
+def phantom_tree(tmp_path_factory):
+    """A phantom of a dozen studies with pictures of 64 pixels; not to be changed, see `phantom_copy`."""
+    from laudo.phantom import corpus
+
+    folder = tmp_path_factory.mktemp("phantom")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("laudo.spread.workers", lambda: 1)
+        for _ in corpus.write(folder, **DOZEN):
+            pass
+    return folder
+
+
+@pytest.fixture
+def phantom_copy(phantom_tree, tmp_path) -> Path:
+    """A copy of its `mimic/` folder that a test may damage."""
+    return Path(shutil.copytree(phantom_tree / "mimic", tmp_path / "mimic"))
