@@ -50,7 +50,7 @@ max_new_tokens = 12
 [arms.zero_shot]
 
 [arms.few_shot]
-exemplars = [1]
+exemplars = 1
 
 [arms.lora]
 adapter = true
@@ -67,7 +67,7 @@ layer = 2
 examples = 2
 """
 
-DOZEN = {"count": 12, "seed": 3, "proportions": (6, 3, 3), "size_px": 64}
+DOZEN = {"count": 12, "seed": 4, "proportions": (6, 3, 3), "size_px": 64}
 """How the phantom tree of the tests is made."""
 
 

@@ -32,7 +32,7 @@ AFTER_TRANSLATIONS = (
 CHANGES = {
     "nothing": ({}, set()),
     "the zero-shot arm's prompt": ({"arms.zero_shot.prompt": "Laude."}, each(*PER_ARM, arms=("zero_shot",)) | {"summary"}),
-    "an exemplar": ({"arms.few_shot.exemplars": [2]}, each(*PER_ARM, arms=("few_shot",)) | {"summary"}),
+    "an exemplar": ({"arms.few_shot.exemplars": 2}, each(*PER_ARM, arms=("few_shot",)) | {"summary"}),
     "the training prompt": ({"train.prompt": "Laude."}, TUNED),
     "the learning rate": ({"train.learning_rate": 1e-4}, TUNED),
     "whose pictures an arm sees": ({"arms.lora.pictures": "another_patient"}, TUNED - {"training"}),

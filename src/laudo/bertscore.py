@@ -114,7 +114,7 @@ class Encoder:
         self._tokenizer, model = _load(name, revision=revision, download=download)
         # from_pretrained leaves a model in evaluation mode: no dropout.
         self._model = _cut(model, layer=layer, name=name)
-        self._model.to(device)  # type: ignore[arg-type]  # transformers' wrapper of `to` hides `self`
+        self._model.to(device)
         self._limit = _most_tokens(self._model)
         self._batch_size = batch_size
         self.signature = _signature(name, layer=layer, digest=_digest(self._tokenizer, self._model))
@@ -191,7 +191,7 @@ def _most_tokens(model: "Model") -> int:
     """Tokens the model takes: XLM-RoBERTa counts positions from after its padding index, BERT from 0."""
     positions = model.embeddings.position_embeddings
     first = 0 if positions.padding_idx is None else positions.padding_idx + 1
-    return min(MAX_TOKENS, positions.num_embeddings - first)
+    return min(MAX_TOKENS, int(positions.num_embeddings) - first)
 
 
 def _digest(tokenizer: "PreTrainedTokenizerBase", model: "Model") -> str:

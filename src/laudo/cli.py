@@ -25,8 +25,8 @@ app = typer.Typer(
     "Research software, not a medical device.",
 )
 
-Experiment = Annotated[str, typer.Argument(help="An experiment: a TOML file, or the name of one that is shipped (demo).")]
-Runs = Annotated[Path, typer.Option("--runs", help="Where runs live; this one in RUNS/<name of the experiment>.")]
+Experiment = Annotated[str, typer.Argument(help="An experiment: a TOML file, or the name of one that is shipped (demo, paper, default).")]
+Runs = Annotated[Path, typer.Option("--runs", help="Where runs live; this one in RUNS/NAME.")]
 ShardText = Annotated[str, typer.Option("--shard", help="Only this share of the parts, INDEX/COUNT from 0, as in a Slurm array.")]
 RUNS = Path("runs")
 

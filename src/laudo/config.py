@@ -135,13 +135,13 @@ class Experiment(Settings):
 
     name: str = Field(pattern=r"^[A-Za-z0-9_.-]+$")
     mimic: Corpus = Corpus()
-    prepare: Prepare = Prepare()
+    prepare: Prepare = Field(default_factory=lambda: Prepare.model_validate({}))
     translate: Translate
     train: Train
     generate: Generate
     arms: dict[str, Arm]
     evaluate: Evaluate
-    report: Report = Report()
+    report: Report = Field(default_factory=lambda: Report.model_validate({}))
 
     @model_validator(mode="after")
     def _arms_are_named(self) -> Experiment:

@@ -94,12 +94,12 @@ def _exemplars(plan: Plan, name: str, arm: Arm) -> list[str]:
     usable = {v["study_id"]: v["sections_pt"] for v in read(plan.verdicts) if v["verdict"] in ("accepted", "repaired") and v["study_id"] in train}
     ranked = sorted(usable, key=lambda study: (len(usable[study]) < 2, hashlib.sha256(str(study).encode()).digest()))
     wanted = ranked[: arm.exemplars] if isinstance(arm.exemplars, int) else arm.exemplars
-    unusable = [study for study in wanted if study not in usable]
-    if unusable or not wanted:
-        raise ExperimentError(
-            f"not an accepted training study: {', '.join(map(str, unusable)) or 'there is none'}", where=f"[arms.{name}] exemplars",
-            mend=f"name others, for example {', '.join(map(str, ranked[:5]))}, or give a number" if ranked else "look at why the checks fail",
-        )  # fmt: skip
+    wrong = [f"{study} is not an accepted training study" for study in wanted if study not in usable]
+    if isinstance(arm.exemplars, int) and len(wanted) < arm.exemplars:
+        wrong = [f"{arm.exemplars} asked for, {len(wanted)} accepted training studies there"]
+    if wrong:
+        mend = f"name others, for example {', '.join(map(str, ranked[:5]))}, or give a number" if ranked else "look at why the checks fail"
+        raise ExperimentError("; ".join(wrong), where=f"[arms.{name}] exemplars", mend=mend)
     return [sections.render(usable[study], lang="pt") for study in wanted]
 
 

@@ -95,7 +95,7 @@ def open_corpus(root: Path) -> Corpus:
         InputError: `root` is no folder, or the metadata or split table is absent.
     """
     if not root.is_dir():
-        raise InputError("there is no such folder", where=str(root), mend="name the one with the tables")
+        raise InputError("there is no such folder", where=str(root), mend="set [mimic] root, or LAUDO_MIMIC, to the folder with the mimic-cxr-2.0.0-*.csv.gz tables")
     archive = root / _ZIP
     # The zip holds files/p10/...; unpacked in place, into its own folder, or one level flatter.
     folders = (root / "files", root / "mimic-cxr-reports" / "files", root / "mimic-cxr-reports")

@@ -12,8 +12,9 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
+from dataclasses import dataclass
 from itertools import islice
-from typing import NamedTuple, Protocol, TypeVar
+from typing import Protocol, TypeVar
 
 from laudo.errors import LaudoError
 
@@ -21,7 +22,8 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
-class Shard(NamedTuple):
+@dataclass(frozen=True)
+class Shard:
     """Part `index` of `count`, counted from 0: it owns the parts whose number is index modulo count."""
 
     index: int
