@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 import typer
-from conftest import TINY
 from typer.testing import CliRunner
 
+from conftest import TINY
 from laudo import __version__, cli
 
 COMMANDS = sorted(typer.main.get_command(cli.app).commands)
@@ -97,7 +97,12 @@ def one_message(ended, *words):
 def test_a_wrong_key(laudo, experiment, tmp_path):
     path = experiment(("epochs", "epoch"))
     for command in ("prepare", "run", "status"):
-        one_message(laudo(command, path, "--runs", tmp_path), "train.epoch: no such setting", "did you mean 'epochs'", str(path))
+        one_message(
+            laudo(command, path, "--runs", tmp_path),
+            "train.epoch: no such setting",
+            "did you mean 'epochs'",
+            str(path),
+        )
 
 
 def test_a_missing_experiment(laudo):
@@ -111,21 +116,35 @@ def test_a_missing_corpus(laudo, experiment, tmp_path):
 
 def test_a_folder_that_is_no_corpus(laudo, experiment, tmp_path):
     (tmp_path / "empty").mkdir()
-    one_message(laudo("prepare", experiment(on(tmp_path / "empty")), "--runs", tmp_path / "runs"), "mimic-cxr-2.0.0-metadata.csv.gz is absent")
+    one_message(
+        laudo("prepare", experiment(on(tmp_path / "empty")), "--runs", tmp_path / "runs"),
+        "mimic-cxr-2.0.0-metadata.csv.gz is absent",
+    )
 
 
 def test_no_corpus_named(laudo, experiment, tmp_path, monkeypatch):
     monkeypatch.delenv("LAUDO_MIMIC", raising=False)
-    one_message(laudo("prepare", experiment((on("")[0], "")), "--runs", tmp_path), "no MIMIC-CXR folder is named", "LAUDO_MIMIC")
+    one_message(
+        laudo("prepare", experiment((on("")[0], "")), "--runs", tmp_path),
+        "no MIMIC-CXR folder is named",
+        "LAUDO_MIMIC",
+    )
 
 
 def test_a_missing_model(laudo, experiment, tmp_path):
-    one_message(laudo("run", experiment(("phantom:translator", "./models/nobody")), "--runs", tmp_path), "there is no model './models/nobody'")
+    one_message(
+        laudo("run", experiment(("phantom:translator", "./models/nobody")), "--runs", tmp_path),
+        "there is no model './models/nobody'",
+    )
 
 
 @pytest.mark.parametrize("command", ["prepare", "translate", "generate"])
 def test_not_a_shard(laudo, experiment, tmp_path, command):
-    one_message(laudo(command, experiment(), "--runs", tmp_path, "--shard", "4/4"), "'4/4' is not a shard", "--shard 0/4")
+    one_message(
+        laudo(command, experiment(), "--runs", tmp_path, "--shard", "4/4"),
+        "'4/4' is not a shard",
+        "--shard 0/4",
+    )
 
 
 @pytest.mark.parametrize("command", ["translate", "check", "train", "generate", "evaluate", "report"])
@@ -141,7 +160,9 @@ def test_a_place_that_cannot_be_written(laudo, experiment, tmp_path, phantom_tre
 
 @pytest.mark.parametrize("split", ["60,40", "a,b,c", "-1,1,1", "0,0,0"])
 def test_not_a_split(laudo, tmp_path, split):
-    one_message(laudo("phantom", tmp_path, "--studies", 3, "--split", split), "is not a split", "--split 60,10,30")
+    one_message(
+        laudo("phantom", tmp_path, "--studies", 3, "--split", split), "is not a split", "--split 60,10,30"
+    )
 
 
 def test_a_bug_keeps_its_traceback(monkeypatch, laudo, experiment, tmp_path):
@@ -210,7 +231,9 @@ def test_prepare_counts_and_names_what_it_leaves_out(laudo, experiment, phantom_
     assert again.out.splitlines() == ["prepare: nothing to do", *lines[1:]]
 
 
-def test_a_shard_of_prepare_that_leaves_the_table_unfinished_ends_well(laudo, experiment, phantom_tree, tmp_path):
+def test_a_shard_of_prepare_that_leaves_the_table_unfinished_ends_well(
+    laudo, experiment, phantom_tree, tmp_path
+):
     path = experiment(on(phantom_tree / "mimic"))
     assert laudo("prepare", path, "--runs", tmp_path, "--shard", "1/2").code == 0
     whole = laudo("prepare", path, "--runs", tmp_path, "--shard", "0/2")

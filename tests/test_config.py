@@ -5,9 +5,9 @@ import tomllib
 from pathlib import Path
 
 import pytest
-from conftest import TINY
 
 import laudo.experiments
+from conftest import TINY
 from laudo import config, prompts
 from laudo.config import Experiment, load, shipped
 from laudo.errors import ExperimentError, InputError
@@ -67,11 +67,26 @@ def test_settings_cannot_be_changed_afterwards(tiny):
 # --- what is wrong -------------------------------------------------------------------------------------------
 
 UNKNOWN = {
-    "[translate]": ("[translate]\nmax_new_token = 3", "translate.max_new_token: no such setting, did you mean 'max_new_tokens'?"),
-    "[arms.lora]": ("[arms.lora]\nexemplar = [1]", "arms.lora.exemplar: no such setting, did you mean 'exemplars'?"),
-    "[mimic.phantom]": ("[mimic.phantom]\nstudy = 3", "mimic.phantom.study: no such setting, did you mean 'studies'?"),
-    "[evaluate.bertscore_pt]": ("[evaluate.bertscore_pt]\nlayers = 3", "evaluate.bertscore_pt.layers: no such setting, did you mean 'layer'?"),
-    "[prepare]": ("[prepare]\nvalidation = 3", "prepare.validation: no such setting, did you mean 'validate'?"),
+    "[translate]": (
+        "[translate]\nmax_new_token = 3",
+        "translate.max_new_token: no such setting, did you mean 'max_new_tokens'?",
+    ),
+    "[arms.lora]": (
+        "[arms.lora]\nexemplar = [1]",
+        "arms.lora.exemplar: no such setting, did you mean 'exemplars'?",
+    ),
+    "[mimic.phantom]": (
+        "[mimic.phantom]\nstudy = 3",
+        "mimic.phantom.study: no such setting, did you mean 'studies'?",
+    ),
+    "[evaluate.bertscore_pt]": (
+        "[evaluate.bertscore_pt]\nlayers = 3",
+        "evaluate.bertscore_pt.layers: no such setting, did you mean 'layer'?",
+    ),
+    "[prepare]": (
+        "[prepare]\nvalidation = 3",
+        "prepare.validation: no such setting, did you mean 'validate'?",
+    ),
     "[report]": ("[reports]", "reports: no such setting, did you mean 'report'?"),
     'name = "tiny"': ('name = "tiny"\nzzz = 1', "zzz: no such setting"),
 }
@@ -84,11 +99,20 @@ def test_an_unknown_key_is_refused_with_the_nearest_name(tmp_path, old):
 
 
 def test_all_that_is_wrong_is_said_at_once(tmp_path):
-    text = TINY.replace("[arms.lora]", "[arms.lora]\npictures = 'own ones'").replace("layer = 2", "layer = 0").replace("size_px", "size_in_px")
+    text = (
+        TINY.replace("[arms.lora]", "[arms.lora]\npictures = 'own ones'")
+        .replace("layer = 2", "layer = 0")
+        .replace("size_px", "size_in_px")
+    )
     with pytest.raises(ExperimentError) as caught:
         load(written(tmp_path, text))
     wrong = [line.split(":")[0] for line in caught.value.what.split("; ")]
-    assert sorted(wrong) == ["arms.lora.pictures", "evaluate.bertscore_en.layer", "evaluate.bertscore_pt.layer", "prepare.size_in_px"]
+    assert sorted(wrong) == [
+        "arms.lora.pictures",
+        "evaluate.bertscore_en.layer",
+        "evaluate.bertscore_pt.layer",
+        "prepare.size_in_px",
+    ]
     assert caught.value.where == str(tmp_path / "experiment.toml")
 
 
@@ -113,7 +137,7 @@ def test_an_experiment_without_arms_is_refused(tmp_path):
 
 
 def test_a_file_that_is_not_there_is_answered_with_what_is():
-    with pytest.raises(ExperimentError, match="there is no experiment 'nowhere.toml'") as caught:
+    with pytest.raises(ExperimentError, match="there is no experiment 'nowhere") as caught:
         load("nowhere.toml")
     assert "demo" in caught.value.mend
 

@@ -20,7 +20,19 @@ import pytest
 from PIL import Image
 
 import laudo
-from laudo import bertscore, chat_hf, evaluate, findings, generate, images, prepare, prompts, records, sections, train
+from laudo import (
+    bertscore,
+    chat_hf,
+    evaluate,
+    findings,
+    generate,
+    images,
+    prepare,
+    prompts,
+    records,
+    sections,
+    train,
+)
 from laudo.chat import FakeChat
 from laudo.config import Arm, Experiment, Model
 from laudo.errors import ExperimentError
@@ -75,7 +87,9 @@ def generated(made: Plan, reports: dict[str, str]) -> None:
              "new_tokens": 1, "seconds": 0.0}
             for n in (TEST, OTHER_TEST)
         ]  # fmt: skip
-        fill(made.generations[arm], [(r["study_id"],) for r in rows], lambda keys, rows=rows: rows, part_size=9)
+        fill(
+            made.generations[arm], [(r["study_id"],) for r in rows], lambda keys, rows=rows: rows, part_size=9
+        )
 
 
 class Words:
@@ -128,7 +142,10 @@ def turn_round(root: Path) -> None:
 
 
 def test_fault_1_nothing_is_joined_by_position(tiny, one_core, phantom_tree, phantom_copy, tmp_path):
-    whole = {row["study_id"]: row for row in read(prepared(tiny, phantom_tree / "mimic", tmp_path / "whole").studies)}
+    whole = {
+        row["study_id"]: row
+        for row in read(prepared(tiny, phantom_tree / "mimic", tmp_path / "whole").studies)
+    }
     places = sorted(phantom_copy.glob("files/*/*/s*"))
     no_images, no_report = (int(place.name[1:]) for place in (places[3], places[6]))
     shutil.rmtree(places[3])
@@ -139,13 +156,18 @@ def test_fault_1_nothing_is_joined_by_position(tiny, one_core, phantom_tree, pha
 
     made = prepared(tiny, phantom_copy, tmp_path / "torn")
     found = {row["study_id"]: row for row in read(made.studies)}
-    assert {n: row["excluded"] for n, row in found.items() if row["excluded"]} == {no_images: "image file is missing", no_report: "no report"}
+    assert {n: row["excluded"] for n, row in found.items() if row["excluded"]} == {
+        no_images: "image file is missing",
+        no_report: "no report",
+    }
     originals = reports_of(phantom_tree / "mimic")
     for number, row in found.items():
         if number not in (no_images, no_report):
             assert row == whole[number]
             assert all(f"/s{number}/" in image["path"] for image in row["images"])
-            assert row["target"] == {n: sections.unwrap(b) for n, b in sections.target(sections.split(originals[number])).items()}
+            assert row["target"] == {
+                n: sections.unwrap(b) for n, b in sections.target(sections.split(originals[number])).items()
+            }
 
 
 def test_fault_1_what_is_learnt_and_what_is_asked_keep_to_their_study(tiny, one_core, phantom_copy, tmp_path):
@@ -155,18 +177,27 @@ def test_fault_1_what_is_learnt_and_what_is_asked_keep_to_their_study(tiny, one_
     used = {row["study_id"]: row for row in read(made.studies) if not row["excluded"]}
     for empty in (made.translations, made.checks):
         fill(empty, [], lambda keys: [], part_size=9)
-    rows = [{"study_id": n, "verdict": "accepted", "sections_pt": {"findings": f"Laudo de {n}."}} for n in used]
+    rows = [
+        {"study_id": n, "verdict": "accepted", "sections_pt": {"findings": f"Laudo de {n}."}} for n in used
+    ]
     fill(made.verdicts, [(n,) for n in used], lambda keys: rows, part_size=99)
     pairs = [pair for split in ("train", "validate") for pair in train.answers(made, split)]
     assert len(pairs) >= 4
     for study, answer in pairs:
-        assert answer == f"ACHADOS: Laudo de {study['study_id']}." and all(f"/s{study['study_id']}/" in i["path"] for i in study["images"])
-    generate.run(made, open_chat=lambda _: FakeChat(lambda messages: f"{len(messages[0]['content']) - 1} imagens"))
+        assert answer == f"ACHADOS: Laudo de {study['study_id']}." and all(
+            f"/s{study['study_id']}/" in i["path"] for i in study["images"]
+        )
+    generate.run(
+        made, open_chat=lambda _: FakeChat(lambda messages: f"{len(messages[0]['content']) - 1} imagens")
+    )
     written = read(made.generations["zero_shot"])
     assert len(written) >= 2
     for row in written:
         own = used[row["study_id"]]["images"]
-        assert row["images"] == [image["dicom_id"] for image in own] and row["completion"] == f"{len(own)} imagens"
+        assert (
+            row["images"] == [image["dicom_id"] for image in own]
+            and row["completion"] == f"{len(own)} imagens"
+        )
 
 
 # --- 2 -------------------------------------------------------------------------------------------------------
@@ -175,7 +206,9 @@ def test_fault_1_what_is_learnt_and_what_is_asked_keep_to_their_study(tiny, one_
 
 def test_fault_2_an_answer_holds_only_new_tokens():
     chat = chat_hf.HFChat(REPORTER)
-    pixels = Image.fromarray(np.arange(96 * 96, dtype=np.uint16).reshape(96, 96).astype(np.uint8)).convert("RGB")
+    pixels = Image.fromarray(np.arange(96 * 96, dtype=np.uint16).reshape(96, 96).astype(np.uint8)).convert(
+        "RGB"
+    )
     exemplar = "ACHADOS: Sem derrame pleural. Sem pneumotórax. O coração está aumentado. Fratura da sexta costela à esquerda."
     short = prompts.of_pictures([pixels], prompt=prompts.REPORT)
     long = prompts.of_pictures([pixels, pixels], prompt=prompts.REPORT, exemplars=[exemplar])
@@ -185,14 +218,19 @@ def test_fault_2_an_answer_holds_only_new_tokens():
         assert reply.prompt == chat_hf.render(chat.processor, messages)
         assert reply.prompt_tokens == alone.shape[1]
         assert reply.new_tokens <= 6
-        assert len(chat_hf.tokenizer_of(chat.processor)(reply.text, add_special_tokens=False).input_ids) <= 6 + 1
+        assert (
+            len(chat_hf.tokenizer_of(chat.processor)(reply.text, add_special_tokens=False).input_ids) <= 6 + 1
+        )
         for asked in (prompts.REPORT, exemplar, prompts.EXEMPLAR, "user", "model\n"):
             assert asked not in reply.text
     assert exemplar in reply.prompt
 
 
 def test_fault_2_prompt_and_completion_are_separate_columns(by_hand):
-    arms = {"zero_shot": by_hand.experiment.arms["zero_shot"], "few_shot": by_hand.experiment.arms["few_shot"]}
+    arms = {
+        "zero_shot": by_hand.experiment.arms["zero_shot"],
+        "few_shot": by_hand.experiment.arms["few_shot"],
+    }
     fill(by_hand.training, [], lambda keys: [], part_size=9)
     generate.run(by_hand, open_chat=lambda _: FakeChat(lambda _: "Sem alterações."))
     for arm in arms:
@@ -210,7 +248,11 @@ def test_fault_3_candidates_and_references_cannot_be_swapped():
     assert set(parameters) == {"candidates", "references", "encoder"}
     assert {p.kind for p in parameters.values()} == {inspect.Parameter.KEYWORD_ONLY}
     # All three words of the candidate are in the reference, and three of the reference's six in the candidate.
-    score = bertscore.score(candidates=["sem derrame pleural"], references=["sem derrame pleural nem outra alteração"], encoder=Words())[0]
+    score = bertscore.score(
+        candidates=["sem derrame pleural"],
+        references=["sem derrame pleural nem outra alteração"],
+        encoder=Words(),
+    )[0]
     assert (score.precision, score.recall) == (1.0, 0.5)
 
 
@@ -219,7 +261,9 @@ def test_fault_3_precision_is_of_the_report_and_recall_of_the_reference(by_hand,
     monkeypatch.setattr(bertscore, "Encoder", Words)
     generated(by_hand, dict.fromkeys(by_hand.experiment.arms, "Achados: sem derrame pleural."))
     evaluate.run(by_hand)
-    values = {row["metric"]: row["value"] for row in read(by_hand.scores["zero_shot"]) if row["study_id"] == TEST}
+    values = {
+        row["metric"]: row["value"] for row in read(by_hand.scores["zero_shot"]) if row["study_id"] == TEST
+    }
     assert values["bertscore_pt_precision"] == pytest.approx(1.0)
     assert values["bertscore_pt_recall"] == pytest.approx(4 / 10)
 
@@ -243,7 +287,9 @@ def test_fault_4_training_and_generation_ask_in_the_same_way(by_hand, monkeypatc
     generate.run(by_hand, open_chat=lambda adapter: chat if adapter else FakeChat(lambda _: ""))
     processor = chat_hf.load(REPORTER)[1]
     assert len(taught) >= 2 and len(chat.asked) == 2
-    lessons, questions = ([as_seen(processor, messages) for messages in some] for some in (taught, chat.asked))
+    lessons, questions = (
+        [as_seen(processor, messages) for messages in some] for some in (taught, chat.asked)
+    )
     # The four studies have the same pictures, so that all of them must come to the same.
     assert all(lesson == questions[0] for lesson in lessons + questions)
 
@@ -252,7 +298,9 @@ def as_seen(processor, messages):
     """What the model gets: the text, the pictures in their order, and every tensor; checked on the way."""
     text = chat_hf.render(processor, messages)
     kinds = [item["type"] for item in messages[0]["content"]]
-    assert len(messages) == 1 and kinds == ["image", "image", "text"], "pictures first, both of them, one turn"
+    assert len(messages) == 1 and kinds == ["image", "image", "text"], (
+        "pictures first, both of them, one turn"
+    )
     assert text.endswith("<start_of_turn>model\n")
     assert prompts.REPORT in text
     tensors = chat_hf.encode(processor, [messages])
@@ -266,7 +314,13 @@ def test_fault_4_a_study_s_tokens_in_training_begin_with_those_it_is_asked_with(
     processor = chat_hf.load(REPORTER)[1]
     study, answer = train.answers(by_hand, "train")[0]
     e = by_hand.experiment
-    messages = prompts.report(study["images"], run=by_hand.run, size_px=e.prepare.size_px, geometry=e.generate.geometry, prompt=e.train.prompt)
+    messages = prompts.report(
+        study["images"],
+        run=by_hand.run,
+        size_px=e.prepare.size_px,
+        geometry=e.generate.geometry,
+        prompt=e.train.prompt,
+    )
     asked, taught = chat_hf.encode(processor, [messages]), train.example(processor, messages, answer)
     length = asked["input_ids"].shape[1]
     for name in ("input_ids", "token_type_ids"):
@@ -288,7 +342,9 @@ def test_fault_5_what_is_learnt_is_exactly_the_report_and_the_end_of_the_turn(pi
     learnt = made["labels"] != train.IGNORED
     assert tokenizer.decode(made["labels"][learnt]) == f"{answer}<end_of_turn>\n"
     assert made["input_ids"][learnt].equal(made["labels"][learnt])
-    assert tokenizer.decode(made["input_ids"][~learnt]) == tokenizer.decode(chat_hf.encode(processor, [messages])["input_ids"][0])
+    assert tokenizer.decode(made["input_ids"][~learnt]) == tokenizer.decode(
+        chat_hf.encode(processor, [messages])["input_ids"][0]
+    )
     image_tokens = made["token_type_ids"] == 1
     assert int(image_tokens.sum()) == pictures * processor.image_seq_length
     assert not (image_tokens & learnt).any()
@@ -299,7 +355,10 @@ def test_fault_5_padding_is_not_learnt_either():
     processor = chat_hf.load(REPORTER)[1]
     pad = chat_hf.tokenizer_of(processor).pad_token_id
     messages = prompts.of_pictures([Image.new("RGB", (40, 48))], prompt=prompts.REPORT)
-    examples = [train.example(processor, messages, answer) for answer in ("Normal.", "Derrame pleural à esquerda e cardiomegalia.")]
+    examples = [
+        train.example(processor, messages, answer)
+        for answer in ("Normal.", "Derrame pleural à esquerda e cardiomegalia.")
+    ]
     batch = train.collate(examples, pad=pad)
     for row, made in zip(range(2), examples, strict=True):
         length = len(made["input_ids"])
@@ -316,14 +375,26 @@ def test_fault_6_scores_are_one_row_a_value_and_figures_live_elsewhere(by_hand, 
     monkeypatch.setattr(bertscore, "Encoder", Words)
     generated(by_hand, {"zero_shot": "Cardiomegalia.", "few_shot": "", "lora": "Derrame pleural."})
     evaluate.run(by_hand)
-    names = {f"bertscore_{lang}_{part}" for lang in ("en", "pt") for part in ("precision", "recall", "f1")} | {"label_tp", "label_fp", "label_fn"}
+    names = {
+        f"bertscore_{lang}_{part}" for lang in ("en", "pt") for part in ("precision", "recall", "f1")
+    } | {"label_tp", "label_fp", "label_fn"}
     for arm in by_hand.experiment.arms:
         rows = read(by_hand.scores[arm])
-        assert Counter((row["study_id"], row["metric"]) for row in rows) == Counter((n, name) for n in (TEST, OTHER_TEST) for name in names)
-        assert {row["arm"] for row in rows} == {arm} and {row["subject_id"] for row in rows} == {TEST - 40, OTHER_TEST - 40}
+        assert Counter((row["study_id"], row["metric"]) for row in rows) == Counter(
+            (n, name) for n in (TEST, OTHER_TEST) for name in names
+        )
+        assert {row["arm"] for row in rows} == {arm} and {row["subject_id"] for row in rows} == {
+            TEST - 40,
+            OTHER_TEST - 40,
+        }
     figures = read(by_hand.summary)
     assert {row["arm"] for row in figures} == set(by_hand.experiment.arms)
-    assert "study_id" not in records.SUMMARY.schema.names and records.SCORES.key == ("study_id", "arm", "metric", "reference")
+    assert "study_id" not in records.SUMMARY.schema.names and records.SCORES.key == (
+        "study_id",
+        "arm",
+        "metric",
+        "reference",
+    )
 
 
 # --- 7 -------------------------------------------------------------------------------------------------------
@@ -338,10 +409,15 @@ def swallowed(source: str) -> list[int]:
     lines = []
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.ExceptHandler):
-            caught = {name.id for name in ast.walk(node.type) if isinstance(name, ast.Name)} if node.type else WIDE
+            caught = (
+                {name.id for name in ast.walk(node.type) if isinstance(name, ast.Name)} if node.type else WIDE
+            )
             raises = any(isinstance(inner, ast.Raise) for inner in ast.walk(node))
             idle = all(isinstance(line, ast.Pass) for line in node.body)
-            prints = any(isinstance(c, ast.Call) and isinstance(c.func, ast.Name) and c.func.id == "print" for c in ast.walk(node))
+            prints = any(
+                isinstance(c, ast.Call) and isinstance(c.func, ast.Name) and c.func.id == "print"
+                for c in ast.walk(node)
+            )
             if (caught & WIDE and not raises) or idle or prints:
                 lines.append(node.lineno)
         if isinstance(node, ast.Call) and ast.unparse(node.func).endswith("suppress"):
@@ -350,7 +426,13 @@ def swallowed(source: str) -> list[int]:
 
 
 @pytest.mark.parametrize(
-    "body", ["except Exception as e:\n  print(e)", "except:\n  x = 1", "except OSError:\n  pass", "except (ValueError, Exception):\n  x = None"]
+    "body",
+    [
+        "except Exception as e:\n  print(e)",
+        "except:\n  x = 1",
+        "except OSError:\n  pass",
+        "except (ValueError, Exception):\n  x = None",
+    ],
 )
 def test_fault_7_the_search_finds_it(body):
     assert swallowed(f"try:\n  f()\n{body}") == [3]
@@ -360,12 +442,18 @@ def test_fault_7_nothing_is_swallowed():
     sources = {path: path.read_text("utf-8") for path in PACKAGE.rglob("*.py")}
     assert len(sources) >= 25
     # The command line's own handler prints the message of a user's mistake and exits with 2.
-    found = {path.name: swallowed(source) for path, source in sources.items() if swallowed(source) and path.name != "cli.py"}
+    found = {
+        path.name: swallowed(source)
+        for path, source in sources.items()
+        if swallowed(source) and path.name != "cli.py"
+    }
     assert not found
     assert len(swallowed((PACKAGE / "cli.py").read_text("utf-8"))) <= 2
 
 
-def test_fault_7_a_part_that_fails_stops_the_stage_with_its_own_error(tiny, one_core, phantom_tree, tmp_path, monkeypatch):
+def test_fault_7_a_part_that_fails_stops_the_stage_with_its_own_error(
+    tiny, one_core, phantom_tree, tmp_path, monkeypatch
+):
     real, seen = sections.split, []
 
     def split(text, **options):
@@ -386,10 +474,16 @@ def test_fault_7_a_part_that_fails_stops_the_stage_with_its_own_error(tiny, one_
 @pytest.mark.parametrize(
     ("text", "target"),
     [
-        (" FINDINGS:\n Clear lungs.\n \n IMPRESSION:\n Normal chest.\n", {"findings": "Clear lungs.", "impression": "Normal chest."}),
+        (
+            " FINDINGS:\n Clear lungs.\n \n IMPRESSION:\n Normal chest.\n",
+            {"findings": "Clear lungs.", "impression": "Normal chest."},
+        ),
         (" INDICATION: Cough.\n \n IMPRESSION: Normal chest.\n", {"impression": "Normal chest."}),
         (" INDICATION: Cough.\n \n The lungs are clear.\n", {"last_paragraph": "The lungs are clear."}),
-        (" Heart size is normal. RIGHT LUNG: clear.\n", {"full_report": "Heart size is normal. RIGHT LUNG: clear."}),
+        (
+            " Heart size is normal. RIGHT LUNG: clear.\n",
+            {"full_report": "Heart size is normal. RIGHT LUNG: clear."},
+        ),
         (" FINDINGS:\n \n IMPRESSION: Pneumonia.\n", {"impression": "Pneumonia."}),
         (" INDICATION: Cough.\n", {}),
     ],
@@ -418,7 +512,19 @@ def tracked() -> dict[str, str]:
     found = {}
     for name in listed.stdout.splitlines():
         path = REPOSITORY / name
-        if path.is_file() and path.suffix in {".py", ".toml", ".md", ".j2", ".jinja", ".json", ".jsonl", ".txt", ".csv", ".html", ".yaml"}:
+        if path.is_file() and path.suffix in {
+            ".py",
+            ".toml",
+            ".md",
+            ".j2",
+            ".jinja",
+            ".json",
+            ".jsonl",
+            ".txt",
+            ".csv",
+            ".html",
+            ".yaml",
+        }:
             found[name] = path.read_text("utf-8")
     return found
 
@@ -428,8 +534,16 @@ def passages(name: str, text: str) -> list[str]:
     if name.endswith(".py"):
         nodes = list(ast.walk(ast.parse(text)))
         # A docstring quotes the rules of language that it explains; no program shows one to a model.
-        documents = {id(n.body[0].value) for n in nodes if isinstance(n, DOCUMENTED) and n.body and isinstance(n.body[0], ast.Expr)}
-        return [n.value for n in nodes if isinstance(n, ast.Constant) and isinstance(n.value, str) and id(n) not in documents]
+        documents = {
+            id(n.body[0].value)
+            for n in nodes
+            if isinstance(n, DOCUMENTED) and n.body and isinstance(n.body[0], ast.Expr)
+        }
+        return [
+            n.value
+            for n in nodes
+            if isinstance(n, ast.Constant) and isinstance(n.value, str) and id(n) not in documents
+        ]
     if name.endswith(".toml"):
         return list(strings_in(tomllib.loads(text)))
     return re.split(r"\n\s*\n", text)
@@ -452,7 +566,11 @@ def suspicious(name: str, text: str) -> list[str]:
     """Passages that may be somebody's report, in files that are not there to hold invented ones."""
     if name.startswith(INVENTED):
         return []
-    return [p for p in passages(name, text) if MARK.search(p) or reads_like_a_report(p) or ID.search(EXEMPLARS.sub("", p))]
+    return [
+        p
+        for p in passages(name, text)
+        if MARK.search(p) or reads_like_a_report(p) or ID.search(EXEMPLARS.sub("", p))
+    ]
 
 
 # Invented here, in the form of the one that stood in the source of the study.
@@ -489,7 +607,9 @@ def test_fault_8_the_search_lets_pass_what_is_no_report(name, text):
 
 def test_fault_8_no_report_stands_in_the_repository():
     found = tracked()
-    assert {"src/laudo/prompts.py", "src/laudo/experiments/demo.toml", "README.md"} <= set(found) and len(found) >= 50
+    assert {"src/laudo/prompts.py", "src/laudo/experiments/demo.toml", "README.md"} <= set(found) and len(
+        found
+    ) >= 50
     wrong = {name: some for name, text in found.items() if (some := suspicious(name, text))}
     assert not wrong
 
@@ -502,10 +622,19 @@ def test_fault_8_exemplars_are_studies_of_the_user_s_own_copy(by_hand):
     chat = FakeChat(lambda _: "Normal.")
     generate.run(by_hand, open_chat=lambda _: chat)
     asked = [messages[0]["content"][-1]["text"] for messages in chat.asked]
-    assert sum(sections.render(PT, lang="pt") in text for text in asked) == 2, "the two test studies, by the few-shot arm alone"
+    assert sum(sections.render(PT, lang="pt") in text for text in asked) == 2, (
+        "the two test studies, by the few-shot arm alone"
+    )
 
 
-@pytest.mark.parametrize(("exemplars", "said"), [((TEST,), f"{TEST} is not an accepted training study"), ((TRAIN, 99), "99 is not"), (2, "2 asked for, 1 accepted training studies there")])
+@pytest.mark.parametrize(
+    ("exemplars", "said"),
+    [
+        ((TEST,), f"{TEST} is not an accepted training study"),
+        ((TRAIN, 99), "99 is not"),
+        (2, "2 asked for, 1 accepted training studies there"),
+    ],
+)
 def test_fault_8_no_exemplar_comes_from_outside_the_accepted_training_studies(by_hand, exemplars, said):
     few_shot = by_hand.experiment.arms["few_shot"].model_copy(update={"exemplars": exemplars})
     e = by_hand.experiment.model_copy(update={"arms": {"few_shot": few_shot}})

@@ -56,11 +56,21 @@ def test_only_the_command_line_imports_verbs():
 
 def test_only_main_imports_the_command_line():
     found = modules()
-    users = {name for name, path in found.items() if "laudo.cli" in imported(path.read_text("utf-8"), set(found))}
+    users = {
+        name for name, path in found.items() if "laudo.cli" in imported(path.read_text("utf-8"), set(found))
+    }
     assert users == {"laudo.__main__"}
 
 
-@pytest.mark.parametrize("line", ["from laudo import check", "import laudo.check", "from laudo.check import verdict", "def f():\n    from laudo import check"])
+@pytest.mark.parametrize(
+    "line",
+    [
+        "from laudo import check",
+        "import laudo.check",
+        "from laudo.check import verdict",
+        "def f():\n    from laudo import check",
+    ],
+)
 def test_the_test_sees_every_way_to_import(line):
     assert "laudo.check" in imported(line, {"laudo", "laudo.check"})
 
@@ -78,4 +88,9 @@ def test_the_command_line_loads_nothing_heavy():
 
 
 def test_a_worker_of_preparation_loads_no_model_library():
-    assert not loaded_after("import laudo.prepare, laudo.check") & {"torch", "transformers", "peft", "matplotlib"}
+    assert not loaded_after("import laudo.prepare, laudo.check") & {
+        "torch",
+        "transformers",
+        "peft",
+        "matplotlib",
+    }

@@ -12,9 +12,9 @@ from collections import Counter, defaultdict
 from hashlib import sha256
 
 import pytest
-from conftest import DOZEN
 from PIL import Image
 
+from conftest import DOZEN
 from laudo import mimic
 from laudo.phantom import corpus, words
 
@@ -31,11 +31,17 @@ def drawn():
 
 
 def files(folder):
-    return {p.relative_to(folder).as_posix(): sha256(p.read_bytes()).hexdigest() for p in folder.rglob("*") if p.is_file()}
+    return {
+        p.relative_to(folder).as_posix(): sha256(p.read_bytes()).hexdigest()
+        for p in folder.rglob("*")
+        if p.is_file()
+    }
 
 
 def rows(root, name):
-    with gzip.open(root / "mimic" / f"mimic-cxr-2.0.0-{name}.csv.gz", "rt", encoding="utf-8", newline="") as stream:
+    with gzip.open(
+        root / "mimic" / f"mimic-cxr-2.0.0-{name}.csv.gz", "rt", encoding="utf-8", newline=""
+    ) as stream:
         return list(csv.DictReader(stream))
 
 
@@ -98,7 +104,12 @@ def test_values_look_like_mimic_s(phantom_tree):
         assert 0 <= float(row["StudyTime"]) < 240000
     assert {row["split"] for row in rows(phantom_tree, "split")} == {"train", "validate", "test"}
     for name in ("chexpert", "negbio"):
-        assert {row[label] for row in rows(phantom_tree, name) for label in LABELS} <= {"", "1.0", "0.0", "-1.0"}
+        assert {row[label] for row in rows(phantom_tree, name) for label in LABELS} <= {
+            "",
+            "1.0",
+            "0.0",
+            "-1.0",
+        }
 
 
 def test_images_and_reports_lie_where_mimic_puts_them(phantom_tree):
@@ -106,11 +117,18 @@ def test_images_and_reports_lie_where_mimic_puts_them(phantom_tree):
     studies = {(row["subject_id"], row["study_id"]) for row in rows(phantom_tree, "metadata")}
     places = {f"files/p{subject[:2]}/p{subject}/s{study}" for subject, study in studies}
     assert len(places) == 12
-    images = {f"files/p{r['subject_id'][:2]}/p{r['subject_id']}/s{r['study_id']}/{r['dicom_id']}.jpg": r for r in rows(phantom_tree, "metadata")}
+    images = {
+        f"files/p{r['subject_id'][:2]}/p{r['subject_id']}/s{r['study_id']}/{r['dicom_id']}.jpg": r
+        for r in rows(phantom_tree, "metadata")
+    }
     assert {p.relative_to(root).as_posix() for p in (root / "files").rglob("*.jpg")} == set(images)
     for name, row in images.items():
         with Image.open(root / name) as image:
-            assert (image.mode, image.format, image.size) == ("L", "JPEG", (int(row["Columns"]), int(row["Rows"])))
+            assert (image.mode, image.format, image.size) == (
+                "L",
+                "JPEG",
+                (int(row["Columns"]), int(row["Rows"])),
+            )
     with zipfile.ZipFile(root / "mimic-cxr-reports.zip") as archive:
         assert set(archive.namelist()) == {f"{place}.txt" for place in places}
         assert {info.date_time for info in archive.infolist()} == {(1980, 1, 1, 0, 0, 0)}
@@ -141,7 +159,12 @@ def test_nothing_of_the_truth_is_in_what_a_stage_is_given(phantom_tree):
                 given += b"".join(archive.read(name) for name in archive.namelist())
         elif path.is_file():
             given += gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
-    told = {section["pt"] for row in lines(phantom_tree, "reports") for section in row["sections"] if section["pt"] != section["en"]}
+    told = {
+        section["pt"]
+        for row in lines(phantom_tree, "reports")
+        for section in row["sections"]
+        if section["pt"] != section["en"]
+    }
     sentences = {s for text in told for s in re.split(r"(?<=\.)\s", text) if len(s) > 12}
     assert len(sentences) > 40
     for word in [*sentences, "phantom", "laudo", "set_aside"]:
@@ -159,7 +182,11 @@ def test_a_subject_s_studies_are_in_one_split(drawn):
     assert all(len(some) == 1 for some in splits.values())
     assert all(some == sorted(some) for some in dates.values())
     assert max(map(len, dates.values())) > 4, "some patients come often"
-    assert len({study.study_id for study in drawn}) == len({study.images[0].dicom_id for study in drawn}) == len(drawn)
+    assert (
+        len({study.study_id for study in drawn})
+        == len({study.images[0].dicom_id for study in drawn})
+        == len(drawn)
+    )
 
 
 @pytest.mark.parametrize("proportions", [(60, 10, 30), (1, 0, 0), (2, 1, 1)])
@@ -194,7 +221,9 @@ def test_all_labels_occur_present_absent_and_uncertain(drawn):
 
 
 def said(study):
-    return [said for section in study.report.sections for sentence in section.sentences for said in sentence.said]
+    return [
+        said for section in study.report.sections for sentence in section.sentences for said in sentence.said
+    ]
 
 
 def test_a_third_of_the_wordings_is_set_aside():
@@ -248,7 +277,9 @@ def test_the_portuguese_says_the_same(drawn):
         for section in study.report.sections:
             for s in section.sentences:
                 assert s.en and s.pt and not re.search(r"[{}|]|  ", s.en + s.pt)
-                assert re.findall(r"\d+[.]?\d*", s.en) == [n.replace(",", ".") for n in re.findall(r"\d+[.,]?\d*", s.pt)]
+                assert re.findall(r"\d+[.]?\d*", s.en) == [
+                    n.replace(",", ".") for n in re.findall(r"\d+[.,]?\d*", s.pt)
+                ]
                 assert s.en.count("___") == s.pt.count("___")
                 for row in s.said:
                     if row.fact.side in ("left", "right"):

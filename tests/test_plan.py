@@ -21,24 +21,41 @@ def each(*kinds: str, arms: tuple[str, ...]) -> set[str]:
 
 GENERATIONS, LABELS, SCORES = "generations/arm", "labels/text", "scores/arm"
 PER_ARM = (GENERATIONS, LABELS, SCORES)
-EVERYTHING = {"studies", "translations", "checks", "verdicts", "training", "labels/text=en", "labels/text=pt", "summary"} | each(*PER_ARM, arms=ARMS)
+EVERYTHING = {
+    "studies",
+    "translations",
+    "checks",
+    "verdicts",
+    "training",
+    "labels/text=en",
+    "labels/text=pt",
+    "summary",
+} | each(*PER_ARM, arms=ARMS)
 ALL_SCORES = each(SCORES, arms=ARMS) | {"summary"}
 TUNED = {"training", "summary"} | each(*PER_ARM, arms=("lora",))
 # The reference in Portuguese enters every score; the exemplar and what is learnt are translations too.
 AFTER_TRANSLATIONS = (
-    {"translations", "checks", "verdicts", "labels/text=pt", "training"} | each(GENERATIONS, LABELS, arms=("few_shot", "lora")) | ALL_SCORES
+    {"translations", "checks", "verdicts", "labels/text=pt", "training"}
+    | each(GENERATIONS, LABELS, arms=("few_shot", "lora"))
+    | ALL_SCORES
 )
 
 CHANGES = {
     "nothing": ({}, set()),
-    "the zero-shot arm's prompt": ({"arms.zero_shot.prompt": "Laude."}, each(*PER_ARM, arms=("zero_shot",)) | {"summary"}),
+    "the zero-shot arm's prompt": (
+        {"arms.zero_shot.prompt": "Laude."},
+        each(*PER_ARM, arms=("zero_shot",)) | {"summary"},
+    ),
     "an exemplar": ({"arms.few_shot.exemplars": 2}, each(*PER_ARM, arms=("few_shot",)) | {"summary"}),
     "the training prompt": ({"train.prompt": "Laude."}, TUNED),
     "the learning rate": ({"train.learning_rate": 1e-4}, TUNED),
     "whose pictures an arm sees": ({"arms.lora.pictures": "another_patient"}, TUNED - {"training"}),
     "the translation prompt": ({"translate.prompt": "Traduza."}, AFTER_TRANSLATIONS),
     "how long a report may be": ({"generate.max_new_tokens": 99}, each(*PER_ARM, arms=ARMS) | {"summary"}),
-    "how images are squared": ({"generate.geometry": "squash"}, each(*PER_ARM, arms=ARMS) | {"training", "summary"}),
+    "how images are squared": (
+        {"generate.geometry": "squash"},
+        each(*PER_ARM, arms=ARMS) | {"training", "summary"},
+    ),
     "an encoder's layer": ({"evaluate.bertscore_pt.layer": 1}, ALL_SCORES),
     "the resampling": ({"evaluate.resamples": 500}, {"summary"}),
     "a batch size of evaluation": ({"evaluate.batch_size": 1}, set()),
@@ -87,7 +104,9 @@ def test_the_reason_is_the_setting_and_then_the_table_that_changed(tiny, tmp_pat
 
 
 def test_a_changed_model_file_is_a_changed_model(tiny, tmp_path):
-    model = Path(shutil.copytree(str(files("laudo.phantom").joinpath("models", "translator")), tmp_path / "translator"))
+    model = Path(
+        shutil.copytree(str(files("laudo.phantom").joinpath("models", "translator")), tmp_path / "translator")
+    )
     e = changed(tiny, {"translate.model": str(model)})
     finished(plan(e, tmp_path / "run"))
     assert stale(plan(e, tmp_path / "run")) == set()
@@ -126,7 +145,9 @@ def test_a_model_folder_that_is_not_there_is_named_before_anything_runs(tiny, tm
 
 
 def test_a_model_of_a_hub_is_its_name_and_revision(tiny, tmp_path):
-    old, new = ({"generate.model": "someone/model", "generate.revision": revision} for revision in ("v1", "v2"))
+    old, new = (
+        {"generate.model": "someone/model", "generate.revision": revision} for revision in ("v1", "v2")
+    )
     finished(plan(changed(tiny, old), tmp_path))
     assert stale(plan(changed(tiny, old), tmp_path)) == set()
     assert stale(plan(changed(tiny, new), tmp_path)) == each(*PER_ARM, arms=ARMS) | {"summary"}

@@ -27,20 +27,25 @@ def process(_: int) -> int:
     return os.getpid()
 
 
-@pytest.mark.parametrize(("text", "shard"), [("0/1", WHOLE), ("3/200", Shard(3, 200)), (" 1 / 2 ", Shard(1, 2))])
+@pytest.mark.parametrize(
+    ("text", "shard"), [("0/1", WHOLE), ("3/200", Shard(3, 200)), (" 1 / 2 ", Shard(1, 2))]
+)
 def test_a_shard_is_read(text, shard):
     assert Shard.parse(text) == shard
 
 
 @pytest.mark.parametrize("text", ["4/4", "-1/4", "1", "", "1/2/3", "a/b", "0/0", "1/-2", "0.5/2"])
 def test_what_is_not_a_shard_is_refused_with_an_example(text):
-    with pytest.raises(LaudoError, match="is not a shard(.|\n)*--shard 0/4"):
+    with pytest.raises(LaudoError, match=r"is not a shard(.|\n)*--shard 0/4"):
         Shard.parse(text)
 
 
 @given(st.integers(1, 50), st.integers(0, 300))
 def test_shards_divide_the_parts_among_them(shards, parts):
-    owners = [[n for n in range(parts) if n % s.count == s.index] for s in (Shard.parse(f"{i}/{shards}") for i in range(shards))]
+    owners = [
+        [n for n in range(parts) if n % s.count == s.index]
+        for s in (Shard.parse(f"{i}/{shards}") for i in range(shards))
+    ]
     assert sorted(n for mine in owners for n in mine) == list(range(parts))
 
 
@@ -86,7 +91,9 @@ def work_for_ever() -> None:
 
 def test_workers_do_not_outlive_a_killed_parent():
     run = "import test_spread\nif __name__ == '__main__': test_spread.work_for_ever()"
-    with subprocess.Popen([sys.executable, "-c", run], cwd=Path(__file__).parent, stdout=subprocess.PIPE, text=True) as parent:
+    with subprocess.Popen(
+        [sys.executable, "-c", run], cwd=Path(__file__).parent, stdout=subprocess.PIPE, text=True
+    ) as parent:
         workers = [int(word) for word in parent.stdout.readline().split()]
         parent.send_signal(signal.SIGKILL)
     assert workers

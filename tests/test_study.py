@@ -16,15 +16,23 @@ import time
 from pathlib import Path
 
 import pytest
-from conftest import TINY
 
+from conftest import TINY
 from laudo import config
 from laudo.chat import FakeChat
 from laudo.plan import Plan, plan
 from laudo.records import TIME_COLUMNS
 from laudo.store import read
 
-LIBRARIES = ["laudo.prepare", "laudo.check", "laudo.train", "laudo.evaluate", "laudo.report", "transformers.models.gemma3", "peft"]
+LIBRARIES = [
+    "laudo.prepare",
+    "laudo.check",
+    "laudo.train",
+    "laudo.evaluate",
+    "laudo.report",
+    "transformers.models.gemma3",
+    "peft",
+]
 
 # Parts so small that each table has several.
 PARTS = {"prepare": 8, "translate": 8, "check": 5, "generate": 3, "evaluate": 3}
@@ -44,15 +52,24 @@ def truth(run: Path) -> FakeChat:
     """A translator that knows the phantom's Portuguese, sentence for sentence."""
     with gzip.open(run / "phantom" / "truth" / "reports.jsonl.gz", "rt", encoding="utf-8") as lines:
         known = {" ".join(s["en"].split()): s["pt"] for line in lines for s in json.loads(line)["sections"]}
-    return FakeChat(lambda messages: known[" ".join(messages[0]["content"][0]["text"].split("\n\n", 1)[1].split())])
+    return FakeChat(
+        lambda messages: known[" ".join(messages[0]["content"][0]["text"].split("\n\n", 1)[1].split())]
+    )
 
 
 def laudo(arguments: list[str], out: Path) -> None:
-    """`laudo ...` in this process, with its output in a file."""
+    """`laudo ...` in this process, with its output in a file, and one letter in `lessons` for each example learnt or validated."""
     import torch
 
     import laudo.spread
-    from laudo import check, cli, evaluate, generate, prepare, translate
+    from laudo import check, cli, evaluate, generate, prepare, train, translate
+
+    def example(*arguments):
+        with out.with_name("lessons").open("a") as lessons:
+            lessons.write(".")
+        return real(*arguments)
+
+    real, train.example = train.example, example
 
     torch.set_num_threads(1)
     laudo.spread.workers = lambda: 1
@@ -75,9 +92,13 @@ class Study:
 
     def write(self, **changes: str) -> None:
         text = TINY.replace("studies = 14\nseed = 5", "studies = 30\nseed = 3\nproportions = [14, 5, 11]")
-        text = text.replace("[prepare]", "[prepare]\ntrain = 12\nvalidate = 4\ntest = 8").replace("max_new_tokens = 24", "max_new_tokens = 512")
+        text = text.replace("[prepare]", "[prepare]\ntrain = 12\nvalidate = 4\ntest = 8").replace(
+            "max_new_tokens = 24", "max_new_tokens = 512"
+        )
         text = text.replace("epochs = 1", "epochs = 2").replace("evaluations = 2", "evaluations = 3")
-        text = text.replace("[evaluate.bertscore_pt]", "[evaluate]\nresamples = 100\n\n[evaluate.bertscore_pt]", 1)
+        text = text.replace(
+            "[evaluate.bertscore_pt]", "[evaluate]\nresamples = 100\n\n[evaluate.bertscore_pt]", 1
+        )
         for arm, prompt in changes.items():
             text = text.replace(f"[arms.{arm}]", f'[arms.{arm}]\nprompt = "{prompt}"')
         (self.folder / "tiny.toml").write_text(text, "utf-8")
@@ -119,11 +140,23 @@ class Study:
     def parts(self) -> dict[str, int]:
         """Every part, and the adapter, with the time at which it was written."""
         kinds = ("tables/**/part-*.parquet", "tables/training/adapter/adapter_model.safetensors", "results.*")
-        return {p.relative_to(self.run_folder).as_posix(): p.stat().st_mtime_ns for kind in kinds for p in self.run_folder.glob(kind)}
+        return {
+            p.relative_to(self.run_folder).as_posix(): p.stat().st_mtime_ns
+            for kind in kinds
+            for p in self.run_folder.glob(kind)
+        }
+
+    def lessons(self) -> int:
+        """How many examples have been made for training and validation, by all its processes."""
+        file = self.folder / "lessons"
+        return len(file.read_text()) if file.exists() else 0
 
     def tables(self) -> dict[str, list[dict]]:
         """Every table's rows without the columns of time."""
-        return {p.name: [{k: v for k, v in row.items() if k not in TIME_COLUMNS} for row in read(p)] for p in self.plan}
+        return {
+            p.name: [{k: v for k, v in row.items() if k not in TIME_COLUMNS} for row in read(p)]
+            for p in self.plan
+        }
 
 
 @pytest.fixture(scope="module")
@@ -139,7 +172,8 @@ def uninterrupted(processes, tmp_path_factory) -> Study:
     study = Study(tmp_path_factory.mktemp("whole"), processes)
     said = study.run()
     assert [line for line in said.splitlines() if line.endswith(": done")] == [
-        f"{name}: done" for name in ("prepare", "translate", "check", "train", "generate", "evaluate", "report")
+        f"{name}: done"
+        for name in ("prepare", "translate", "check", "train", "generate", "evaluate", "report")
     ]
     return study
 
@@ -147,8 +181,15 @@ def uninterrupted(processes, tmp_path_factory) -> Study:
 def test_a_study_killed_again_and_again_ends_with_the_same_tables(uninterrupted, processes, tmp_path):
     study, finished = Study(tmp_path, processes), {}
     for moment, pattern in MOMENTS.items():
+        lessons = study.lessons()
         study.killed_at(pattern)
-        assert study.parts().items() >= finished.items(), f"killed {moment}: what was finished before was made again"
+        if moment == "in generation":
+            assert study.lessons() - lessons == 2 * 4 + 4, (
+                "two steps of four examples were left, and the last validation"
+            )
+        assert study.parts().items() >= finished.items(), (
+            f"killed {moment}: what was finished before was made again"
+        )
         finished = study.parts()
         if moment == "in training":
             # What a kill leaves while the library removes an old checkpoint: files gone, the marker still there.
@@ -167,25 +208,42 @@ def test_a_study_killed_again_and_again_ends_with_the_same_tables(uninterrupted,
 def test_a_further_run_does_nothing_and_says_so(uninterrupted):
     before = uninterrupted.parts()
     said = uninterrupted.run()
-    assert said.splitlines()[0].startswith("nothing to do") and f"page: {uninterrupted.run_folder / 'results.html'}" in said
+    assert (
+        said.splitlines()[0].startswith("nothing to do")
+        and f"page: {uninterrupted.run_folder / 'results.html'}" in said
+    )
     assert uninterrupted.parts() == before
 
 
-def test_a_changed_prompt_makes_again_only_its_arm_its_scores_and_the_page(uninterrupted, processes, tmp_path):
+def test_a_changed_prompt_makes_again_only_its_arm_its_scores_and_the_page(
+    uninterrupted, processes, tmp_path
+):
     shutil.copytree(uninterrupted.folder, tmp_path, dirs_exist_ok=True)
     study = Study(tmp_path, processes)
     before = study.parts()
     study.write(zero_shot="Descreva as imagens")
     shown = study.run("status")
     stale = {line.split()[0] for line in shown.splitlines() if " stale " in line}
-    assert stale == {"generations/arm=zero_shot", "labels/text=zero_shot", "scores/arm=zero_shot", "summary", "results.html"}
+    assert stale == {
+        "generations/arm=zero_shot",
+        "labels/text=zero_shot",
+        "scores/arm=zero_shot",
+        "summary",
+        "results.html",
+    }
     assert 'prompt: "Dê o diagnóstico das imagens apresentadas" -> "Descreva as imagens"' in shown
     said = study.run()
-    assert [line for line in said.splitlines() if line.endswith(": done")] == ["generate: done", "evaluate: done", "report: done"]
+    assert [line for line in said.splitlines() if line.endswith(": done")] == [
+        "generate: done",
+        "evaluate: done",
+        "report: done",
+    ]
     after = study.parts()
     assert set(after) == set(before)
     again = {name for name in after if after[name] != before[name]}
-    assert {name.rpartition("/")[0].removeprefix("tables/") for name in again} == stale - {"results.html"} | {""}
+    assert {name.rpartition("/")[0].removeprefix("tables/") for name in again} == stale - {"results.html"} | {
+        ""
+    }
     assert {name for name in again if "/" not in name} == {"results.html", "results.json"}
     kept = sorted(p.name.rpartition("-")[0] for p in (study.run_folder / "superseded").iterdir())
     assert kept == ["generations.arm=zero_shot", "labels.text=zero_shot", "scores.arm=zero_shot", "summary"]
@@ -196,6 +254,13 @@ def test_a_changed_prompt_makes_again_only_its_arm_its_scores_and_the_page(unint
 def test_training_is_recorded_as_the_study_plots_it(uninterrupted):
     """12 studies, 4 a step, 2 epochs: 6 steps, of which every second ends in validation."""
     rows = uninterrupted.tables()["training"]
-    steps = {split: sorted({row["step"] for row in rows if row["split"] == split}) for split in ("train", "validate")}
+    steps = {
+        split: sorted({row["step"] for row in rows if row["split"] == split})
+        for split in ("train", "validate")
+    }
     assert steps == {"train": [1, 2, 3, 4, 5, 6], "validate": [2, 4, 6]}
-    assert len(rows) == 9 * 3 and {row["metric"] for row in rows} == {"loss", "entropy", "mean_token_accuracy"}
+    assert len(rows) == 9 * 3 and {row["metric"] for row in rows} == {
+        "loss",
+        "entropy",
+        "mean_token_accuracy",
+    }
