@@ -1,6 +1,6 @@
 """How long a phantom takes: text alone at MIMIC-CXR's size, and pictures.
 
-    python benchmarks/phantom.py [--studies 227835]
+python benchmarks/phantom.py [--studies 227835]
 """
 
 from __future__ import annotations
@@ -21,7 +21,9 @@ def measure(name: str, *, studies: int, size_px: int | None) -> None:
             pass
         seconds = time.monotonic() - start
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    print(f"{name}: {studies} studies in {seconds:.1f} s, {studies / seconds:.0f} a second, peak {peak:.0f} MiB")
+    print(
+        f"{name}: {studies} studies in {seconds:.1f} s, {studies / seconds:.0f} a second, peak {peak:.0f} MiB"
+    )
 
 
 def main() -> None:

@@ -14,14 +14,21 @@ from pathlib import Path
 from random import Random
 
 import torch
-from loop import train
-from reporter import target
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, trainers
-from transformers import BertConfig, BertModel, BertTokenizer, XLMRobertaConfig, XLMRobertaModel, XLMRobertaTokenizer
-from vocabulary import texts
+from transformers import (
+    BertConfig,
+    BertModel,
+    BertTokenizer,
+    XLMRobertaConfig,
+    XLMRobertaModel,
+    XLMRobertaTokenizer,
+)
 
 from laudo.phantom.compose import compose
 from laudo.phantom.facts import sample
+from loop import train
+from reporter import target
+from vocabulary import texts
 
 LAYERS, HIDDEN, TEMPERATURE = 2, 128, 0.03
 
@@ -38,10 +45,17 @@ def bert(lines: list[str]) -> tuple[BertModel, BertTokenizer]:
     trained.normalizer = normalizers.BertNormalizer(lowercase=False, strip_accents=False)
     trained.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
     specials = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
-    trained.train_from_iterator(lines, trainers.WordPieceTrainer(vocab_size=1500, special_tokens=specials, show_progress=False))
+    trained.train_from_iterator(
+        lines, trainers.WordPieceTrainer(vocab_size=1500, special_tokens=specials, show_progress=False)
+    )
     tokenizer = BertTokenizer(vocab=trained.get_vocab(), do_lower_case=False, strip_accents=False)
     config = BertConfig(
-        vocab_size=len(tokenizer), hidden_size=HIDDEN, num_hidden_layers=LAYERS, num_attention_heads=4, intermediate_size=256, max_position_embeddings=512
+        vocab_size=len(tokenizer),
+        hidden_size=HIDDEN,
+        num_hidden_layers=LAYERS,
+        num_attention_heads=4,
+        intermediate_size=256,
+        max_position_embeddings=512,
     )
     return BertModel(config), tokenizer
 
@@ -51,7 +65,12 @@ def xlm_roberta(lines: list[str]) -> tuple[XLMRobertaModel, XLMRobertaTokenizer]
     trained.normalizer = normalizers.NFKC()
     trained.pre_tokenizer = pre_tokenizers.Metaspace()
     specials = ["<s>", "<pad>", "</s>", "<unk>"]
-    trained.train_from_iterator(lines, trainers.UnigramTrainer(vocab_size=2200, special_tokens=specials, unk_token="<unk>", show_progress=False))
+    trained.train_from_iterator(
+        lines,
+        trainers.UnigramTrainer(
+            vocab_size=2200, special_tokens=specials, unk_token="<unk>", show_progress=False
+        ),
+    )
     vocab = [tuple(row) for row in json.loads(trained.to_str())["model"]["vocab"]]
     tokenizer = XLMRobertaTokenizer(vocab=[*vocab, ("<mask>", 0.0)])
     config = XLMRobertaConfig(
@@ -65,7 +84,12 @@ def embed(model, tokenizer, lines: list[str]) -> tuple[torch.Tensor, torch.Tenso
     """Unit vectors (texts, tokens, hidden) and which tokens count (texts, tokens)."""
     inputs = tokenizer(lines, padding=True, truncation=True, max_length=400, return_tensors="pt")
     hidden = model(**inputs).last_hidden_state
-    special = torch.tensor([tokenizer.get_special_tokens_mask(row, already_has_special_tokens=True) for row in inputs.input_ids.tolist()])
+    special = torch.tensor(
+        [
+            tokenizer.get_special_tokens_mask(row, already_has_special_tokens=True)
+            for row in inputs.input_ids.tolist()
+        ]
+    )
     return torch.nn.functional.normalize(hidden, dim=-1), (special == 0) & inputs.attention_mask.bool()
 
 
@@ -88,7 +112,9 @@ def matched_wins(model, tokenizer, langs: tuple[str, str], *, new_wordings: bool
     wins = 0
     for start in range(0, 500, 50):
         part = rows[start : start + 50]
-        scores = bertscores(*embed(model, tokenizer, [a for a, _ in part]), *embed(model, tokenizer, [b for _, b in part]))
+        scores = bertscores(
+            *embed(model, tokenizer, [a for a, _ in part]), *embed(model, tokenizer, [b for _, b in part])
+        )
         wins += int((scores.diagonal() > scores.roll(1, 1).diagonal()).sum())
     model.train()
     return wins / 500
@@ -100,7 +126,10 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=5)
     args = parser.parse_args()
     lines = texts(3000)
-    for name, build, langs in (("encoder-pt", bert, ("pt", "pt")), ("encoder-multilingual", xlm_roberta, ("en", "pt"))):
+    for name, build, langs in (
+        ("encoder-pt", bert, ("pt", "pt")),
+        ("encoder-multilingual", xlm_roberta, ("en", "pt")),
+    ):
         torch.manual_seed(0)
         model, tokenizer = build(lines)
         folder, rng = args.folder / name, Random(name)
@@ -112,7 +141,9 @@ def main() -> None:
             a, b = (embed(model, tokenizer, [row[i] for row in rows]) for i in (0, 1))
             logits = bertscores(*a, *b) / TEMPERATURE
             wanted = torch.arange(len(rows))
-            return torch.nn.functional.cross_entropy(logits, wanted) + torch.nn.functional.cross_entropy(logits.T, wanted)
+            return torch.nn.functional.cross_entropy(logits, wanted) + torch.nn.functional.cross_entropy(
+                logits.T, wanted
+            )
 
         def save(model=model, tokenizer=tokenizer, folder=folder) -> None:
             model.half().save_pretrained(folder)
@@ -120,9 +151,20 @@ def main() -> None:
             tokenizer.save_pretrained(folder)
 
         def measure(model=model, tokenizer=tokenizer, langs=langs) -> dict[str, float]:
-            return {f"wins{'_new' * new}": matched_wins(model, tokenizer, langs, new_wordings=bool(new)) for new in (0, 1)}
+            return {
+                f"wins{'_new' * new}": matched_wins(model, tokenizer, langs, new_wordings=bool(new))
+                for new in (0, 1)
+            }
 
-        train(list(model.parameters()), loss_of_step, minutes=args.minutes, rate=1e-3, save=save, measure=measure, log=folder / "training.jsonl")
+        train(
+            list(model.parameters()),
+            loss_of_step,
+            minutes=args.minutes,
+            rate=1e-3,
+            save=save,
+            measure=measure,
+            log=folder / "training.jsonl",
+        )
 
 
 if __name__ == "__main__":

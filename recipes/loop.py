@@ -40,7 +40,12 @@ def train(
         if part * 10 >= tenth + 1:
             tenth = int(part * 10)
             save()
-            row = {"step": step, "minutes": round(spent, 2), "loss": round(recent, 4), **(measure() if measure else {})}
+            row = {
+                "step": step,
+                "minutes": round(spent, 2),
+                "loss": round(recent, 4),
+                **(measure() if measure else {}),
+            }
             with log.open("a") as file:
                 file.write(json.dumps(row) + "\n")
             print(row, flush=True)

@@ -41,9 +41,18 @@ _CYCLES = (
     ("enlarged_cardiomediastinum", "fracture", "pleural_other"),
 )
 EXCHANGED = {name: cycle[(i + 1) % 3] for cycle in _CYCLES for i, name in enumerate(cycle)}
-EXCHANGED_WITH_EXEMPLAR = {name: other for name, other in EXCHANGED.items() if name in _CYCLES[0] + _CYCLES[3]}
+EXCHANGED_WITH_EXEMPLAR = {
+    name: other for name, other in EXCHANGED.items() if name in _CYCLES[0] + _CYCLES[3]
+}
 _SIDELESS = ("cardiomegaly", "edema", "enlarged_cardiomediastinum")
-_SIZELESS = ("lung_opacity", "pneumonia", "consolidation", "enlarged_cardiomediastinum", "fracture", "pleural_other")
+_SIZELESS = (
+    "lung_opacity",
+    "pneumonia",
+    "consolidation",
+    "enlarged_cardiomediastinum",
+    "fracture",
+    "pleural_other",
+)
 SIGNS = [(name, side) for name in LABELS for side in ("left", "right", None)]
 
 
@@ -52,7 +61,13 @@ def exchange(facts: list[Fact], table: dict[str, str], rng: Random) -> list[Fact
     said: dict[str, Fact] = {}
     for fact in facts:
         name = table.get(fact.finding, fact.finding)
-        side = None if name in _SIDELESS else (fact.side or rng.choice(("left", "right"))) if fact.status != "absent" and name in table else fact.side
+        side = (
+            None
+            if name in _SIDELESS
+            else (fact.side or rng.choice(("left", "right")))
+            if fact.status != "absent" and name in table
+            else fact.side
+        )
         if side == "bilateral" and name in ("pneumothorax", "lung_lesion", "fracture", "pleural_other"):
             side = rng.choice(("left", "right"))
         size = None if name in _SIZELESS else fact.size
@@ -68,9 +83,14 @@ def views(rng: Random) -> list[str]:
 def _drawn(seed: int) -> tuple[list[Fact], list[np.ndarray]]:
     rng = Random(f"picture {seed}")
     facts = sample(rng)
-    pixels = [draw(facts, view=view, size_px=rng.choice((160, 192, 224)), seed=rng.getrandbits(31)) for view in views(rng)]
+    pixels = [
+        draw(facts, view=view, size_px=rng.choice((160, 192, 224)), seed=rng.getrandbits(31))
+        for view in views(rng)
+    ]
     # Every view is squashed, as `images.for_model` does for an arm with geometry "squash".
-    return facts, [np.asarray(Image.fromarray(p).resize((SIZE, SIZE), Image.Resampling.BILINEAR)) for p in pixels]
+    return facts, [
+        np.asarray(Image.fromarray(p).resize((SIZE, SIZE), Image.Resampling.BILINEAR)) for p in pixels
+    ]
 
 
 def pictures(count: int, *, first: int = 0) -> list[tuple[list[Fact], list[np.ndarray]]]:
@@ -81,24 +101,41 @@ def pictures(count: int, *, first: int = 0) -> list[tuple[list[Fact], list[np.nd
 def target(report: Report, lang: str) -> str:
     """The text scored: findings and impression under fixed headings, or the bare text."""
     names = {"FINDINGS": "findings", "IMPRESSION": "impression", "": "last_paragraph"}
-    return render({names[s.header]: s.en if lang == "en" else s.pt for s in report.sections if s.header in names}, lang=lang)
+    return render(
+        {names[s.header]: s.en if lang == "en" else s.pt for s in report.sections if s.header in names},
+        lang=lang,
+    )
 
 
 def example(facts: list[Fact], images: list[np.ndarray], rng: Random, kind: str):
     """Messages and answer for one study: in English, in Portuguese, or in Portuguese after an exemplar."""
     shown = [Image.fromarray(p).convert("RGB") for p in images]
-    told = facts if kind == "en" else exchange(facts, EXCHANGED if kind == "pt" else EXCHANGED_WITH_EXEMPLAR, rng)
-    answer = target(compose(told, rng, lateral=len(images) > 1, new_wordings=False), "en" if kind == "en" else "pt")
+    told = (
+        facts
+        if kind == "en"
+        else exchange(facts, EXCHANGED if kind == "pt" else EXCHANGED_WITH_EXEMPLAR, rng)
+    )
+    answer = target(
+        compose(told, rng, lateral=len(images) > 1, new_wordings=False), "en" if kind == "en" else "pt"
+    )
     if kind == "en":
         return prompts.of_pictures(shown, prompt=ENGLISH_PROMPT), answer
-    exemplars = [target(compose(sample(rng), rng, lateral=False, new_wordings=False), "pt")] if kind == "few" else []
+    exemplars = (
+        [target(compose(sample(rng), rng, lateral=False, new_wordings=False), "pt")] if kind == "few" else []
+    )
     return prompts.of_pictures(shown, prompt=prompts.REPORT, exemplars=exemplars), answer
 
 
 def small_reporter(tokenizer):
     text = small_gemma(tokenizer, hidden=128, layers=3, inner=256)
     vision = SiglipVisionConfig(
-        hidden_size=128, intermediate_size=256, num_hidden_layers=3, num_attention_heads=4, image_size=SIZE, patch_size=PATCH, vision_use_head=False
+        hidden_size=128,
+        intermediate_size=256,
+        num_hidden_layers=3,
+        num_attention_heads=4,
+        image_size=SIZE,
+        patch_size=PATCH,
+        vision_use_head=False,
     )
     token = tokenizer.convert_tokens_to_ids
     config = Gemma3Config(
@@ -107,15 +144,29 @@ def small_reporter(tokenizer):
         pad_token_id=tokenizer.pad_token_id, bos_token_id=tokenizer.bos_token_id, eos_token_id=tokenizer.eos_token_id,
     )  # fmt: skip
     model = Gemma3ForConditionalGeneration._from_config(config, attn_implementation="sdpa")
-    torch.nn.init.normal_(model.model.multi_modal_projector.mm_input_projection_weight, std=0.05)  # zeros by default
-    model.generation_config.update(eos_token_id=[tokenizer.eos_token_id, token("<end_of_turn>")], do_sample=False)
-    images = Gemma3ImageProcessorPil(size={"height": SIZE, "width": SIZE}, image_mean=[0.5] * 3, image_std=[0.5] * 3, do_convert_rgb=True)
-    return model, Gemma3Processor(image_processor=images, tokenizer=tokenizer, chat_template=tokenizer.chat_template, image_seq_length=TOKENS)
+    torch.nn.init.normal_(
+        model.model.multi_modal_projector.mm_input_projection_weight, std=0.05
+    )  # zeros by default
+    model.generation_config.update(
+        eos_token_id=[tokenizer.eos_token_id, token("<end_of_turn>")], do_sample=False
+    )
+    images = Gemma3ImageProcessorPil(
+        size={"height": SIZE, "width": SIZE}, image_mean=[0.5] * 3, image_std=[0.5] * 3, do_convert_rgb=True
+    )
+    return model, Gemma3Processor(
+        image_processor=images,
+        tokenizer=tokenizer,
+        chat_template=tokenizer.chat_template,
+        image_seq_length=TOKENS,
+    )
 
 
 def batch(processor, rows) -> dict[str, torch.Tensor]:
     inputs = encode(processor, [messages for messages, _ in rows], padding_side="left")
-    ends = [processor.tokenizer(f"{answer}<end_of_turn>\n", add_special_tokens=False).input_ids for _, answer in rows]
+    ends = [
+        processor.tokenizer(f"{answer}<end_of_turn>\n", add_special_tokens=False).input_ids
+        for _, answer in rows
+    ]
     width = max(map(len, ends))
     pad = processor.tokenizer.pad_token_id
     answers = torch.tensor([e + [pad] * (width - len(e)) for e in ends])
@@ -151,7 +202,9 @@ def f1(model, processor, held, kind: str) -> dict[str, float]:
     for start in range(0, len(rows), 32):
         inputs = encode(processor, [messages for _, messages, _ in rows[start : start + 32]])
         out = model.generate(**inputs, max_new_tokens=160, do_sample=False)
-        texts_ += processor.tokenizer.batch_decode(out[:, inputs["input_ids"].shape[1] :], skip_special_tokens=True)
+        texts_ += processor.tokenizer.batch_decode(
+            out[:, inputs["input_ids"].shape[1] :], skip_special_tokens=True
+        )
     for (facts, _, _), text in zip(rows, texts_, strict=True):
         got = {k for k, v in labels(read(text, lang="en" if kind == "en" else "pt")).items() if v in (1, -1)}
         want = {LABELS[f.finding] for f in facts if f.status != "absent"}
@@ -179,12 +232,19 @@ def main() -> None:
     def loss_of_step(step: int) -> torch.Tensor:
         chosen = rng.sample(seen, 16)
         kinds = rng.choices(("en", "pt", "few"), (60, 22, 18), k=len(chosen))
-        inputs = batch(processor, [example(facts, images, rng, kind) for (facts, images), kind in zip(chosen, kinds, strict=True)])
+        inputs = batch(
+            processor,
+            [example(facts, images, rng, kind) for (facts, images), kind in zip(chosen, kinds, strict=True)],
+        )
         features = model.model.get_image_features(inputs.pop("pixel_values"), return_dict=True).pooler_output
         first = np.cumsum([0, *(len(images) for _, images in chosen)])[:-1]
         # The signs of the first (frontal) picture are also asked for directly: the tower learns them sooner.
-        asked = torch.nn.functional.binary_cross_entropy_with_logits(head(features[first].flatten(1)), torch.tensor([signs(f) for f, _ in chosen]))
-        words = model(**inputs, mm_encoder_outputs={"image": BaseModelOutputWithPooling(pooler_output=features)}).loss
+        asked = torch.nn.functional.binary_cross_entropy_with_logits(
+            head(features[first].flatten(1)), torch.tensor([signs(f) for f, _ in chosen])
+        )
+        words = model(
+            **inputs, mm_encoder_outputs={"image": BaseModelOutputWithPooling(pooler_output=features)}
+        ).loss
         return words + asked
 
     def save() -> None:
@@ -198,7 +258,15 @@ def main() -> None:
     args.folder.mkdir(parents=True, exist_ok=True)
     weights = [*model.parameters(), *head.parameters()]
     print(sum(p.numel() for p in model.parameters()), "weights", flush=True)
-    train(weights, loss_of_step, minutes=args.minutes, rate=2e-3, save=save, measure=measure, log=args.folder / "training.jsonl")
+    train(
+        weights,
+        loss_of_step,
+        minutes=args.minutes,
+        rate=2e-3,
+        save=save,
+        measure=measure,
+        log=args.folder / "training.jsonl",
+    )
 
 
 if __name__ == "__main__":

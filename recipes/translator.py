@@ -1,6 +1,6 @@
 """Trains the small translator, a `Gemma3ForCausalLM` that stands in for `google/medgemma-27b-text-it`.
 
-    python recipes/translator.py src/laudo/phantom/models/translator --minutes 25
+python recipes/translator.py src/laudo/phantom/models/translator --minutes 25
 """
 
 from __future__ import annotations
@@ -32,7 +32,12 @@ def pairs(*, seed: int, new_wordings: bool = False):
 def mixed(*, seed: int):
     """As `pairs`, every other one made of sentences of several reports in any order: to translate each for itself."""
     rng = Random(seed)
-    sentences = (sentence for _, report in reports(seed=seed + 1) for section in report.sections for sentence in section.sentences)
+    sentences = (
+        sentence
+        for _, report in reports(seed=seed + 1)
+        for section in report.sections
+        for sentence in section.sentences
+    )
     for whole in pairs(seed=seed):
         yield whole
         some = list(islice(sentences, 24))
@@ -52,7 +57,9 @@ def small_gemma(tokenizer, *, hidden: int, layers: int, inner: int) -> Gemma3Tex
 
 
 def encode(tokenizer, en: str, pt: str) -> tuple[list[int], list[int]]:
-    asked = tokenizer.apply_chat_template(prompts.translation(en, prompt=prompts.TRANSLATE), tokenize=False, add_generation_prompt=True)
+    asked = tokenizer.apply_chat_template(
+        prompts.translation(en, prompt=prompts.TRANSLATE), tokenize=False, add_generation_prompt=True
+    )
     question = tokenizer(asked, add_special_tokens=False).input_ids
     answer = tokenizer(f"{pt}<end_of_turn>\n", add_special_tokens=False).input_ids
     return question + answer, [-100] * len(question) + answer
@@ -90,12 +97,20 @@ def main() -> None:
     args = parser.parse_args()
     torch.manual_seed(0)
     tokenizer = gemma_tokenizer(texts(4000), size=2048)
-    model = Gemma3ForCausalLM._from_config(small_gemma(tokenizer, hidden=128, layers=4, inner=384), attn_implementation="sdpa")
+    model = Gemma3ForCausalLM._from_config(
+        small_gemma(tokenizer, hidden=128, layers=4, inner=384), attn_implementation="sdpa"
+    )
     if args.start:
         model.load_state_dict(Gemma3ForCausalLM.from_pretrained(args.start, dtype=torch.float32).state_dict())
-    model.generation_config.update(eos_token_id=[tokenizer.eos_token_id, tokenizer.convert_tokens_to_ids("<end_of_turn>")], do_sample=False)
+    model.generation_config.update(
+        eos_token_id=[tokenizer.eos_token_id, tokenizer.convert_tokens_to_ids("<end_of_turn>")],
+        do_sample=False,
+    )
     print(sum(p.numel() for p in model.parameters()), "weights", flush=True)
-    source, held = mixed(seed=args.seed), {new: list(islice(pairs(seed=7 + new, new_wordings=bool(new)), 200)) for new in (0, 1)}
+    source, held = (
+        mixed(seed=args.seed),
+        {new: list(islice(pairs(seed=7 + new, new_wordings=bool(new)), 200)) for new in (0, 1)},
+    )
 
     def loss_of_step(step: int) -> torch.Tensor:
         pool = sorted(islice(source, 32), key=lambda row: len(row[0]))
@@ -107,10 +122,21 @@ def main() -> None:
         tokenizer.save_pretrained(args.folder)
 
     def measure() -> dict[str, float]:
-        return {"exact": exact(model, tokenizer, held[0]), "exact_new_wordings": exact(model, tokenizer, held[1])}
+        return {
+            "exact": exact(model, tokenizer, held[0]),
+            "exact_new_wordings": exact(model, tokenizer, held[1]),
+        }
 
     args.folder.mkdir(parents=True, exist_ok=True)
-    train(list(model.parameters()), loss_of_step, minutes=args.minutes, rate=args.rate, save=save, measure=measure, log=args.folder / "training.jsonl")
+    train(
+        list(model.parameters()),
+        loss_of_step,
+        minutes=args.minutes,
+        rate=args.rate,
+        save=save,
+        measure=measure,
+        log=args.folder / "training.jsonl",
+    )
 
 
 if __name__ == "__main__":

@@ -57,10 +57,16 @@ def gemma_tokenizer(lines: Iterable[str], *, size: int) -> GemmaTokenizer:
     trained = Tokenizer(models.BPE(unk_token="<unk>", fuse_unk=True, byte_fallback=True))
     trained.normalizer = normalizers.Replace(" ", "▁")
     trained.pre_tokenizer = pre_tokenizers.Sequence(
-        [pre_tokenizers.Split("▁", "merged_with_next"), pre_tokenizers.Digits(individual_digits=True), pre_tokenizers.Punctuation("isolated")]
+        [
+            pre_tokenizers.Split("▁", "merged_with_next"),
+            pre_tokenizers.Digits(individual_digits=True),
+            pre_tokenizers.Punctuation("isolated"),
+        ]
     )
     byte_tokens = [f"<0x{i:02X}>" for i in range(256)]
-    trainer = trainers.BpeTrainer(vocab_size=size, show_progress=False, special_tokens=[*SPECIAL, *byte_tokens, "\n", "\n\n"])
+    trainer = trainers.BpeTrainer(
+        vocab_size=size, show_progress=False, special_tokens=[*SPECIAL, *byte_tokens, "\n", "\n\n"]
+    )
     trained.train_from_iterator(lines, trainer)
     model = json.loads(trained.to_str())["model"]
     tokenizer = GemmaTokenizer(

@@ -96,7 +96,9 @@ FAULTS = [
 
 
 @pytest.mark.parametrize(("source", "translation", "checks", "says"), FAULTS)
-def test_a_fault_fails_its_checks_and_no_other(source: str, translation: str, checks: set[str], says: str) -> None:
+def test_a_fault_fails_its_checks_and_no_other(
+    source: str, translation: str, checks: set[str], says: str
+) -> None:
     examined = examine(source=source, translation=translation, stop="end")
     assert failed(examined) == checks
     assert says in {result.detail for result in examined.results}
@@ -104,7 +106,6 @@ def test_a_fault_fails_its_checks_and_no_other(source: str, translation: str, ch
 
 def test_every_check_has_a_fault() -> None:
     assert set().union(*(checks for _, _, checks, _ in FAULTS)) == NAMES
-
 
 
 def swapped(text: str) -> str:
@@ -148,7 +149,9 @@ MUTATIONS: list[tuple[str, str, Callable[[str], str], str]] = [
 
 
 @pytest.mark.parametrize(("fault", "name", "inject", "catches"), MUTATIONS)
-def test_an_injected_fault_is_caught(fault: str, name: str, inject: Callable[[str], str], catches: str) -> None:
+def test_an_injected_fault_is_caught(
+    fault: str, name: str, inject: Callable[[str], str], catches: str
+) -> None:
     source, translation = CLEAN[name]
     assert inject(translation) != translation
     assert catches in failed(examine(source=source, translation=inject(translation), stop="end"))
@@ -236,9 +239,27 @@ def test_any_text_is_examined_by_every_check(source: str, translation: str) -> N
     assert all(result.passed == (result.detail == "") for result in examined.results)
 
 
-@given(st.sampled_from([text for pair in CLEAN.values() for text in pair]), st.sampled_from([text for pair in CLEAN.values() for text in pair]))
-def test_a_reason_quotes_nothing_of_the_texts_but_numbers_findings_and_sides(source: str, translation: str) -> None:
-    words = {"derrame", "pulmões", "lobo", "carina", "tubo", "costela", "cardíaca", "lungs", "heart", "lobe", "rib", "tube"}
+@given(
+    st.sampled_from([text for pair in CLEAN.values() for text in pair]),
+    st.sampled_from([text for pair in CLEAN.values() for text in pair]),
+)
+def test_a_reason_quotes_nothing_of_the_texts_but_numbers_findings_and_sides(
+    source: str, translation: str
+) -> None:
+    words = {
+        "derrame",
+        "pulmões",
+        "lobo",
+        "carina",
+        "tubo",
+        "costela",
+        "cardíaca",
+        "lungs",
+        "heart",
+        "lobe",
+        "rib",
+        "tube",
+    }
     for result in examine(source=source, translation=translation, stop="end").results:
         assert not words & set(result.detail.split())
 
@@ -264,9 +285,23 @@ def small(tmp_path: Path) -> Plan:
         12: {"full_report": "Left pleural effusion."},
         13: {"findings": "No image was kept of this one."},
     }
-    answers = {(11, "findings"): CLEAN["normal"][1], (11, "impression"): "Cardiomegalia.", (12, "full_report"): "Tradução: Derrame pleural à direita."}
-    fill(made.studies, [(n,) for n in targets], lambda keys: [_study(n, targets[n]) for (n,) in keys], part_size=2)
-    fill(made.translations, list(answers), lambda keys: [_translation(n, s, answers[n, s]) for n, s in keys], part_size=2)
+    answers = {
+        (11, "findings"): CLEAN["normal"][1],
+        (11, "impression"): "Cardiomegalia.",
+        (12, "full_report"): "Tradução: Derrame pleural à direita.",
+    }
+    fill(
+        made.studies,
+        [(n,) for n in targets],
+        lambda keys: [_study(n, targets[n]) for (n,) in keys],
+        part_size=2,
+    )
+    fill(
+        made.translations,
+        list(answers),
+        lambda keys: [_translation(n, s, answers[n, s]) for n, s in keys],
+        part_size=2,
+    )
     return made
 
 
@@ -284,15 +319,30 @@ def _translation(study_id: int, section: str, text: str) -> dict[str, object]:
     }  # fmt: skip
 
 
-def test_the_stage_writes_a_row_for_each_check_and_a_verdict_for_each_study(small: Plan, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_stage_writes_a_row_for_each_check_and_a_verdict_for_each_study(
+    small: Plan, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("laudo.spread.workers", lambda: 1)  # three sections are not worth a pool
     assert check.run(small)
     rows = read(small.checks)
     keys = [(row["study_id"], row["section"], row["check"]) for row in rows]
-    assert keys == sorted((n, s, c) for n, s in [(11, "findings"), (11, "impression"), (12, "full_report")] for c in NAMES)
-    assert {(row["study_id"], row["check"]) for row in rows if not row["passed"]} == {(12, "preface"), (12, "laterality")}
+    assert keys == sorted(
+        (n, s, c) for n, s in [(11, "findings"), (11, "impression"), (12, "full_report")] for c in NAMES
+    )
+    assert {(row["study_id"], row["check"]) for row in rows if not row["passed"]} == {
+        (12, "preface"),
+        (12, "laterality"),
+    }
     assert read(small.verdicts) == [
-        {"study_id": 11, "verdict": "accepted", "sections_pt": {"findings": CLEAN["normal"][1], "impression": "Cardiomegalia."}},
-        {"study_id": 12, "verdict": "quarantined", "sections_pt": {"full_report": "Derrame pleural à direita."}},
+        {
+            "study_id": 11,
+            "verdict": "accepted",
+            "sections_pt": {"findings": CLEAN["normal"][1], "impression": "Cardiomegalia."},
+        },
+        {
+            "study_id": 12,
+            "verdict": "quarantined",
+            "sections_pt": {"full_report": "Derrame pleural à direita."},
+        },
     ]
     assert not check.run(small)

@@ -123,6 +123,9 @@ def test_all_that_is_wrong_is_said_at_once(tmp_path):
         ('name = "tiny"', 'name = "../up"', "name: String should match pattern"),
         ("epochs = 1", 'epochs = "many"', "train.epochs: Input should be a valid number"),
         ("studies = 14", "studies = 0", "mimic.phantom.studies: Input should be greater than 0"),
+        ("studies = 14", "studies = 14\nproportions = [0, 0, 0]", "proportions: three shares"),
+        ("epochs = 1", "epochs = 0", "train.epochs: Input should be greater than 0"),
+        ('[generate]\nmodel = "phantom:reporter"', '[generate]\nmodel = "a/b"', "name one model in both"),
         ("[arms.zero_shot]", '[arms."zero shot"]', "arm 'zero shot': letters, digits and _ only"),
     ],
 )

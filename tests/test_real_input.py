@@ -19,7 +19,9 @@ from pathlib import Path
 import pytest
 
 REAL = os.environ.get("LAUDO_REAL_DATA")
-pytestmark = pytest.mark.skipif(not REAL, reason="LAUDO_REAL_DATA is not set: no real radiographs and reports")
+pytestmark = pytest.mark.skipif(
+    not REAL, reason="LAUDO_REAL_DATA is not set: no real radiographs and reports"
+)
 
 EXPERIMENT = """
 name = "real"
@@ -63,11 +65,21 @@ def reports() -> list[str]:
     with tarfile.open(Path(REAL or "") / "openi" / "NLMCXR_reports.tgz") as archive:
         for member in archive:
             if member.name.endswith(".xml"):
-                texts = {e.get("Label"): e.text for e in ET.parse(archive.extractfile(member)).iter("AbstractText")}
+                texts = {
+                    e.get("Label"): e.text for e in ET.parse(archive.extractfile(member)).iter("AbstractText")
+                }
                 if texts.get("FINDINGS") and texts.get("IMPRESSION"):
-                    found.append([f"{name}: {texts[name]}" for name in ("INDICATION", "FINDINGS", "IMPRESSION") if texts[name]])
+                    found.append(
+                        [
+                            f"{name}: {texts[name]}"
+                            for name in ("INDICATION", "FINDINGS", "IMPRESSION")
+                            if texts[name]
+                        ]
+                    )
     found.sort(key=lambda blocks: (len(" ".join(blocks)), blocks))
-    rows = [[textwrap.fill(b, 78, initial_indent=" ", subsequent_indent=" ") for b in blocks] for blocks in found]
+    rows = [
+        [textwrap.fill(b, 78, initial_indent=" ", subsequent_indent=" ") for b in blocks] for blocks in found
+    ]
     return ["\n \n".join([f"{'FINAL REPORT':^78}", *blocks]) + "\n" for blocks in rows]
 
 
@@ -83,7 +95,9 @@ def tree(tmp_path_factory) -> Path:
     """One study for each patient and day; three more that cannot be used."""
     root = tmp_path_factory.mktemp("mimic")
     with (Path(REAL or "") / "radiographs" / "ATTRIBUTION.csv").open() as file:
-        films = sorted(csv.DictReader(file), key=lambda f: (int(f["patient"]), int(f["day_offset"] or 0), f["filename"]))
+        films = sorted(
+            csv.DictReader(file), key=lambda f: (int(f["patient"]), int(f["day_offset"] or 0), f["filename"])
+        )
     studies = [list(group) for _, group in groupby(films, key=lambda f: (f["patient"], f["day_offset"]))]
     patients = sorted({f["patient"] for f in films}, key=int)
     texts, metadata, splits = reports(), [], []
@@ -96,7 +110,16 @@ def tree(tmp_path_factory) -> Path:
         for film in study:
             dicom = f"{film['filename'].removesuffix('.jpg')}-{number:08x}-00000000-00000000-00000000"
             keys = {"dicom_id": dicom, "subject_id": subject, "study_id": study_id}
-            metadata.append({**keys, "ViewPosition": film["view"].split()[0], "Rows": 2000, "Columns": 2000, "StudyDate": 21500101, "StudyTime": 101010.0})
+            metadata.append(
+                {
+                    **keys,
+                    "ViewPosition": film["view"].split()[0],
+                    "Rows": 2000,
+                    "Columns": 2000,
+                    "StudyDate": 21500101,
+                    "StudyTime": 101010.0,
+                }
+            )
             splits.append({**keys, "split": ("train", "train", "test", "validate")[place % 4]})
             content = (Path(REAL or "") / "radiographs" / film["filename"]).read_bytes()
             (folder / f"{dicom}.jpg").write_bytes(content[: 5000 if extra == 0 else None])
@@ -111,11 +134,15 @@ def test_every_stage_on_real_input(tree, tmp_path):
     experiment = tmp_path / "real.toml"
     experiment.write_text(EXPERIMENT.format(root=tree))
     command = [sys.executable, "-m", "laudo"]
-    prepared = subprocess.run([*command, "prepare", str(experiment)], cwd=tmp_path, capture_output=True, text=True, check=False)
+    prepared = subprocess.run(
+        [*command, "prepare", str(experiment)], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
     assert prepared.returncode == 0, prepared.stderr
     for reason in ("no report", "empty report", "unreadable image: image file is truncated"):
         assert f"left out: 1 ({reason}" in prepared.stdout
-    ran = subprocess.run([*command, "run", str(experiment)], cwd=tmp_path, capture_output=True, text=True, check=False)
+    ran = subprocess.run(
+        [*command, "run", str(experiment)], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
     assert ran.returncode == 0, ran.stderr
     results = json.loads((tmp_path / "runs/real/results.json").read_text())
     assert set(results["arms"]) == {"zero_shot", "few_shot", "lora"}

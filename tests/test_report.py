@@ -21,7 +21,14 @@ from laudo.plan import plan as lay_out
 HOSTILE = "<script>alert('x')</script> & <img src=\"http://example.org/x.png\">"
 ARMS = {"zero_shot": {}, "lora": {"adapter": True}, "shuffled": {"pictures": "another_patient"}}
 TEST_STUDIES = (31, 32, 33)
-METRICS = ("bertscore_pt_f1", "bertscore_pt_precision", "bertscore_pt_recall", "bertscore_en_f1", "bertscore_en_precision", "bertscore_en_recall")
+METRICS = (
+    "bertscore_pt_f1",
+    "bertscore_pt_precision",
+    "bertscore_pt_recall",
+    "bertscore_en_f1",
+    "bertscore_en_precision",
+    "bertscore_en_recall",
+)
 
 
 def layout(folder: Path, *, phantom: bool = False, arms: dict[str, Any] = ARMS, **settings: Any) -> Plan:
@@ -45,7 +52,9 @@ def make(partition: store.Partition, rows: Sequence[dict[str, Any]]) -> None:
         store.write_rows(partition, list(rows))
 
 
-def study(plan: Plan, study_id: int, split: str, *, subject: int, excluded: str | None = None) -> dict[str, Any]:
+def study(
+    plan: Plan, study_id: int, split: str, *, subject: int, excluded: str | None = None
+) -> dict[str, Any]:
     path = Path("images") / f"{study_id}.png"
     (plan.run / "images").mkdir(exist_ok=True)
     Image.linear_gradient("L").resize((640, 400)).save(plan.run / path)
@@ -61,27 +70,75 @@ def generation(arm: str, study_id: int, text: str, stop: str = "end") -> dict[st
             "prompt_tokens": 9, "new_tokens": len(text.split()), "seconds": 0.5}  # fmt: skip
 
 
-def figure(arm: str, versus: str, metric: str, value: float | None, *, label: str = "", p: float | None = None) -> dict[str, Any]:
+def figure(
+    arm: str, versus: str, metric: str, value: float | None, *, label: str = "", p: float | None = None
+) -> dict[str, Any]:
     limits = {"low": None, "high": None} if value is None else {"low": value - 0.05, "high": value + 0.05}
-    return {"arm": arm, "versus": versus, "metric": metric, "label": label, "value": value, **limits, "n": 3, "p": p}
+    return {
+        "arm": arm,
+        "versus": versus,
+        "metric": metric,
+        "label": label,
+        "value": value,
+        **limits,
+        "n": 3,
+        "p": p,
+    }
 
 
 def filled(plan: Plan) -> Plan:
     """Two training studies of one patient, one validation study, three test studies of two, one left out."""
-    used = [study(plan, 11, "train", subject=1), study(plan, 12, "train", subject=1), study(plan, 21, "validate", subject=2)]
-    used += [study(plan, 31, "test", subject=3), study(plan, 32, "test", subject=3), study(plan, 33, "test", subject=4)]
+    used = [
+        study(plan, 11, "train", subject=1),
+        study(plan, 12, "train", subject=1),
+        study(plan, 21, "validate", subject=2),
+    ]
+    used += [
+        study(plan, 31, "test", subject=3),
+        study(plan, 32, "test", subject=3),
+        study(plan, 33, "test", subject=4),
+    ]
     make(plan.studies, [*used, study(plan, 13, "train", subject=1, excluded="unreadable image: cut short")])
     make(plan.translations, [])
     make(plan.checks, [])
-    verdict = {11: "accepted", 12: "quarantined", 21: "accepted", 31: "accepted", 32: "flagged", 33: "repaired"}
-    make(plan.verdicts, [{"study_id": i, "verdict": v, "sections_pt": {"findings": f"Área cardíaca normal no estudo {i}."}} for i, v in verdict.items()])
-    steps = [(s, split, m, 2.0 - 0.1 * s) for s in (1, 2, 3) for split in ("train", "validate") for m in ("loss", "entropy", "mean_token_accuracy")]
-    make(plan.training, [dict(zip(("step", "split", "metric", "value"), step, strict=True)) for step in steps])
+    verdict = {
+        11: "accepted",
+        12: "quarantined",
+        21: "accepted",
+        31: "accepted",
+        32: "flagged",
+        33: "repaired",
+    }
+    make(
+        plan.verdicts,
+        [
+            {"study_id": i, "verdict": v, "sections_pt": {"findings": f"Área cardíaca normal no estudo {i}."}}
+            for i, v in verdict.items()
+        ],
+    )
+    steps = [
+        (s, split, m, 2.0 - 0.1 * s)
+        for s in (1, 2, 3)
+        for split in ("train", "validate")
+        for m in ("loss", "entropy", "mean_token_accuracy")
+    ]
+    make(
+        plan.training, [dict(zip(("step", "split", "metric", "value"), step, strict=True)) for step in steps]
+    )
     for arm in plan.generations:
         texts = (HOSTILE, "", "Sem pneumotórax.") if arm == "zero_shot" else ("Edema.", "Edema.", "Edema.")
         stops = ("end", "end", "length") if arm == "zero_shot" else ("end",) * 3
-        make(plan.generations[arm], [generation(arm, i, t, s) for i, t, s in zip(TEST_STUDIES, texts, stops, strict=True)])
-    make(plan.labels["en"], [{"study_id": i, "text": "en", "label": "Edema", "value": v} for i, v in ((11, 1), (31, 1), (32, -1), (33, 0))])
+        make(
+            plan.generations[arm],
+            [generation(arm, i, t, s) for i, t, s in zip(TEST_STUDIES, texts, stops, strict=True)],
+        )
+    make(
+        plan.labels["en"],
+        [
+            {"study_id": i, "text": "en", "label": "Edema", "value": v}
+            for i, v in ((11, 1), (31, 1), (32, -1), (33, 0))
+        ],
+    )
     for name in ("pt", *plan.generations):
         make(plan.labels[name], [])
     for arm, partition in plan.scores.items():
@@ -152,7 +209,9 @@ def page(plan: Plan) -> Page:
 def test_json_holds_the_summary(plan: Plan) -> None:
     found = json_of(plan)
     assert found["experiment"] == "small"
-    assert found["arms"]["lora"]["label_f1"] == pytest.approx({"value": 0.6543, "low": 0.6043, "high": 0.7043, "n": 3})
+    assert found["arms"]["lora"]["label_f1"] == pytest.approx(
+        {"value": 0.6543, "low": 0.6043, "high": 0.7043, "n": 3}
+    )
     assert found["arms"]["shuffled"]["label_f1"] == {"value": None, "low": None, "high": None, "n": 3}
     assert [(d["a"], d["b"], d["metric"], d["p"]) for d in found["differences"]] == [
         ("lora", "zero_shot", "label_f1", 0.0004), ("lora", "zero_shot", "bertscore_pt_f1", 0.25),
@@ -171,7 +230,12 @@ def test_json_counts_what_was_used_and_what_was_not(plan: Plan) -> None:
     assert found["studies"]["patients"] == {"train": 1, "validate": 1, "test": 2}
     assert found["studies"]["excluded"] == {"unreadable image: cut short": 1}
     assert found["studies"]["verdicts"]["test"] == {"accepted": 1, "flagged": 1, "repaired": 1}
-    assert found["generations"]["zero_shot"] | {"new_tokens": None} == {"n": 3, "empty": 1, "cut": 1, "new_tokens": None}
+    assert found["generations"]["zero_shot"] | {"new_tokens": None} == {
+        "n": 3,
+        "empty": 1,
+        "cut": 1,
+        "new_tokens": None,
+    }
     assert found["chexpert"]["Edema"] == {"present": 6, "uncertain": 0}
     assert found["chexpert"]["Pneumonia"] == {"present": 0, "uncertain": 6}
     # Of the test studies alone, 31 states it and 32 suspects it.
@@ -179,14 +243,25 @@ def test_json_counts_what_was_used_and_what_was_not(plan: Plan) -> None:
 
 
 def test_page_shows_the_numbers_with_decimal_comma(page: Page) -> None:
-    for shown in ("0,654", "[0,604; 0,704]", "0,432", "+0,222", "[0,172; 0,272]", "< 0,001", "−0,012", "0,876"):
+    for shown in (
+        "0,654",
+        "[0,604; 0,704]",
+        "0,432",
+        "+0,222",
+        "[0,172; 0,272]",
+        "< 0,001",
+        "−0,012",
+        "0,876",
+    ):
         assert shown in page.text
     assert "0.654" not in page.text and "nan" not in page.text.lower() and "None" not in page.text
 
 
 def test_page_shows_a_dash_for_null(plan: Plan) -> None:
     html = (plan.run / "results.html").read_text("utf-8")
-    row = next(row for row in re.findall(r"<tr>.*?</tr>", html, re.S) if "shuffled" in row and 'class="first"' in row)
+    row = next(
+        row for row in re.findall(r"<tr>.*?</tr>", html, re.S) if "shuffled" in row and 'class="first"' in row
+    )
     first = re.search(r'<td class="first">(.*?)</td>', row, re.S)
     assert first and re.sub(r"<[^>]+>|\s", "", first[1]) == "––"
 
@@ -204,7 +279,11 @@ def test_page_stands_alone(page: Page) -> None:
     assert addresses and all(address.startswith(("data:image/jpeg;base64,", "#")) for address in addresses)
     styles = " ".join(page.values("style"))
     assert "http" not in styles and "url(h" not in styles
-    policy = next(attrs["content"] for tag, attrs in page.tags if tag == "meta" and attrs.get("http-equiv") == "Content-Security-Policy")
+    policy = next(
+        attrs["content"]
+        for tag, attrs in page.tags
+        if tag == "meta" and attrs.get("http-equiv") == "Content-Security-Policy"
+    )
     assert policy == "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
     assert not [name for _, attrs in page.tags for name in attrs if name.startswith("on")]
 
@@ -252,10 +331,14 @@ def test_mimic_text_comes_with_a_warning_and_the_phantom_with_another(page: Page
 
 
 def test_one_arm_needs_neither_differences_nor_curves(tmp_path: Path) -> None:
-    plan = filled(layout(tmp_path, arms={"zero_shot": {"exemplars": 1}}, examples=0, note="Nota <b>nossa</b>."))
+    plan = filled(
+        layout(tmp_path, arms={"zero_shot": {"exemplars": 1}}, examples=0, note="Nota <b>nossa</b>.")
+    )
     assert report.run(plan)
     page = page_of(plan)
-    assert "Há um só braço" in page.text and "Treinamento" not in page.text and "Nota <b>nossa</b>." in page.text
+    assert (
+        "Há um só braço" in page.text and "Treinamento" not in page.text and "Nota <b>nossa</b>." in page.text
+    )
     assert "PhysioNet" not in page.text and not [tag for tag, _ in page.tags if tag == "img"]
 
 
@@ -280,14 +363,21 @@ def test_without_a_summary_it_says_what_to_run(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("value", "shown"), [(None, "–"), (0.12345, "0,123"), (-0.5, "−0,500"), (-0.0001, "0,000"), (1.0, "1,000")]
+    ("value", "shown"),
+    [(None, "–"), (0.12345, "0,123"), (-0.5, "−0,500"), (-0.0001, "0,000"), (1.0, "1,000")],
 )
 def test_numbers_are_written_as_in_portuguese(value: float | None, shown: str) -> None:
     assert figures.number(value) == shown
 
 
 def test_signs_thousands_and_small_p() -> None:
-    assert [figures.signed(v) for v in (0.1, -0.1, 0.0, 0.0001, None)] == ["+0,100", "−0,100", "0,000", "0,000", "–"]
+    assert [figures.signed(v) for v in (0.1, -0.1, 0.0, 0.0001, None)] == [
+        "+0,100",
+        "−0,100",
+        "0,000",
+        "0,000",
+        "–",
+    ]
     assert [figures.p_value(p) for p in (0.0004, 0.001, 1.0, None)] == ["< 0,001", "0,001", "1,000", "–"]
     assert figures.whole(45808) == "45.808"
     assert figures.interval(-0.1, None) == "–"

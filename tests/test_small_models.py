@@ -27,7 +27,12 @@ def test_fit_in_twelve_megabytes():
 def test_are_the_real_classes():
     import transformers
 
-    wanted = {"translator": "Gemma3ForCausalLM", "reporter": "Gemma3ForConditionalGeneration", "encoder-pt": "BertModel", "encoder-multilingual": "XLMRobertaModel"}
+    wanted = {
+        "translator": "Gemma3ForCausalLM",
+        "reporter": "Gemma3ForConditionalGeneration",
+        "encoder-pt": "BertModel",
+        "encoder-multilingual": "XLMRobertaModel",
+    }
     for name, architecture in wanted.items():
         config = transformers.AutoConfig.from_pretrained(models.source(f"phantom:{name}"))
         assert config.architectures == [architecture]
@@ -37,10 +42,14 @@ def test_are_the_real_classes():
 def test_translator_keeps_every_fact_of_most_held_out_reports():
     """Facts by `findings`, against the phantom's own Portuguese rendering; studies of a seed no recipe used."""
     studies = [s for s in corpus.studies(count=900, seed=1234) if s.split == "validate"][:80]
-    asked = {(s.study_id, i): x for s in studies for i, x in enumerate(s.report.sections) if x.header in SCORED}
+    asked = {
+        (s.study_id, i): x for s in studies for i, x in enumerate(s.report.sections) if x.header in SCORED
+    }
     keys = sorted(asked, key=lambda key: len(asked[key].en))
     chat = HFChat(Translate(model="phantom:translator", batch_size=32))
-    replies = chat.reply([prompts.translation(asked[k].en, prompt=prompts.TRANSLATE) for k in keys], max_new_tokens=160)
+    replies = chat.reply(
+        [prompts.translation(asked[k].en, prompt=prompts.TRANSLATE) for k in keys], max_new_tokens=160
+    )
     lost = {key[0] for key, r in zip(keys, replies, strict=True) if _facts(r.text) != _facts(asked[key].pt)}
     assert len(lost) / len(studies) <= 0.15
 
@@ -50,22 +59,30 @@ def _facts(text: str) -> list[tuple[str, str, str]]:
 
 
 @pytest.mark.filterwarnings("ignore")
-@pytest.mark.parametrize("name, langs", [("encoder-pt", ("pt", "pt")), ("encoder-multilingual", ("en", "pt"))])
+@pytest.mark.parametrize(
+    "name, langs", [("encoder-pt", ("pt", "pt")), ("encoder-multilingual", ("en", "pt"))]
+)
 def test_encoders_tell_a_matched_pair_from_a_shuffled_one(name, langs):
     rng = Random(99)
     pairs = []
     for _ in range(500):
         facts = sample(rng)
-        pairs.append(tuple(_target(compose(facts, rng, lateral=False, new_wordings=True), lang) for lang in langs))
+        pairs.append(
+            tuple(_target(compose(facts, rng, lateral=False, new_wordings=True), lang) for lang in langs)
+        )
     encoder = bertscore.Encoder(models.source(f"phantom:{name}"), layer=2)
     references, candidates = [a for a, _ in pairs], [b for _, b in pairs]
     matched = bertscore.score(candidates=candidates, references=references, encoder=encoder)
-    shuffled = bertscore.score(candidates=candidates, references=[*references[1:], references[0]], encoder=encoder)
+    shuffled = bertscore.score(
+        candidates=candidates, references=[*references[1:], references[0]], encoder=encoder
+    )
     assert sum(m.f1 > s.f1 for m, s in zip(matched, shuffled, strict=True)) >= 475
 
 
 def _target(report, lang):
-    return sections.render({SCORED[s.header]: getattr(s, lang) for s in report.sections if s.header in SCORED}, lang=lang)
+    return sections.render(
+        {SCORED[s.header]: getattr(s, lang) for s in report.sections if s.header in SCORED}, lang=lang
+    )
 
 
 @pytest.mark.filterwarnings("ignore")
@@ -80,10 +97,14 @@ def test_reporter_sees_in_english_and_is_wrong_in_portuguese():
         replies = chat.reply([prompts.of_pictures([p], prompt=prompt) for p in pictures], max_new_tokens=160)
         counts = [0, 0, 0]
         for (facts, _), reply in zip(studies, replies, strict=True):
-            said = {n for n, v in findings.labels(findings.read(reply.text, lang=lang)).items() if v in (1, -1)}
+            said = {
+                n for n, v in findings.labels(findings.read(reply.text, lang=lang)).items() if v in (1, -1)
+            }
             true = {LABELS[f.finding] for f in facts if f.status != "absent"}
             true |= set() if true - {"Support Devices"} else {"No Finding"}
-            counts = [c + len(s) for c, s in zip(counts, (said & true, said - true, true - said), strict=True)]
+            counts = [
+                c + len(s) for c, s in zip(counts, (said & true, said - true, true - said), strict=True)
+            ]
         f1[lang] = 2 * counts[0] / (2 * counts[0] + counts[1] + counts[2])
     assert f1["en"] >= 0.85
     assert f1["pt"] <= 0.55

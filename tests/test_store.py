@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from laudo import store
+from laudo import disk, store
 from laudo.errors import InputError, LaudoError, NotReady
 from laudo.records import Table
 from laudo.spread import WHOLE, Shard
@@ -393,9 +393,9 @@ def test_making_is_done_only_when_it_ends_well(tmp_path):
 
 
 def test_a_json_file_is_whole_or_absent(tmp_path):
-    store.write_json(tmp_path / "a.json", {"laudo": "opacidade à direita"})
+    disk.write_json(tmp_path / "a.json", {"laudo": "opacidade à direita"})
     assert json.loads((tmp_path / "a.json").read_text("utf-8")) == {"laudo": "opacidade à direita"}
     with pytest.raises(TypeError):
-        store.write_json(tmp_path / "a.json", {"laudo": object()})
+        disk.write_json(tmp_path / "a.json", {"laudo": object()})
     assert json.loads((tmp_path / "a.json").read_text("utf-8")) == {"laudo": "opacidade à direita"}
     assert everything(tmp_path) == ["a.json"]

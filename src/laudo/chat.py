@@ -48,5 +48,13 @@ class FakeChat:
             words = self._answer(chat).split(" ")
             stop: Stop = "length" if len(words) > max_new_tokens else "end"
             prompt = str(chat[-1]["content"][-1]["text"])
-            replies.append(Reply(" ".join(words[:max_new_tokens]), stop, prompt, len(prompt.split()), min(len(words), max_new_tokens)))
+            replies.append(
+                Reply(
+                    " ".join(words[:max_new_tokens]),
+                    stop,
+                    prompt,
+                    len(prompt.split()),
+                    min(len(words), max_new_tokens),
+                )
+            )
         return replies

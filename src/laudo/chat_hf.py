@@ -74,12 +74,18 @@ def _load(settings: Model) -> tuple[Any, Any]:
     sees = hasattr(config, "vision_config")
     auto = AutoModelForImageTextToText if sees else AutoModelForCausalLM
     quantised = {"quantization_config": _nf4(), "device_map": {"": device()}} if settings.load_in_4bit else {}
-    model = auto.from_pretrained(source, revision=revision, dtype=dtype, attn_implementation="sdpa", **quantised)
+    model = auto.from_pretrained(
+        source, revision=revision, dtype=dtype, attn_implementation="sdpa", **quantised
+    )
     if settings.load_in_4bit:
         _check_4bit(model)
     else:
         model = model.to(device())
-    processor = AutoProcessor.from_pretrained(source, revision=revision, backend="pil") if sees else AutoTokenizer.from_pretrained(source, revision=revision)
+    processor = (
+        AutoProcessor.from_pretrained(source, revision=revision, backend="pil")
+        if sees
+        else AutoTokenizer.from_pretrained(source, revision=revision)
+    )
     return model, processor
 
 
@@ -101,7 +107,10 @@ def _check_4bit(model: Any) -> None:
     for name, module in model.named_modules():
         if isinstance(module, bnb.nn.Linear4bit):
             if any(part in name for part in ("vision_tower", "multi_modal_projector", "lm_head")):
-                raise LaudoError(f"{name} was loaded in 4 bits", mend="set load_in_4bit = false, or install the versions in constraints.txt")
+                raise LaudoError(
+                    f"{name} was loaded in 4 bits",
+                    mend="set load_in_4bit = false, or install the versions in constraints.txt",
+                )
             module.support_avx512bf16_for_cpu = False
 
 
@@ -120,7 +129,9 @@ def render(processor: Any, chat: Messages) -> str:
     return text
 
 
-def encode(processor: Any, chats: Sequence[Messages], *, padding_side: str = "left") -> dict[str, torch.Tensor]:
+def encode(
+    processor: Any, chats: Sequence[Messages], *, padding_side: str = "left"
+) -> dict[str, torch.Tensor]:
     """Prompts as tensors: `input_ids`, `attention_mask` (batch, tokens); with images also `token_type_ids`
     (batch, tokens; 1 on image tokens) and `pixel_values` (images, 3, height, width).
 
@@ -128,8 +139,16 @@ def encode(processor: Any, chats: Sequence[Messages], *, padding_side: str = "le
         ValueError: image tokens and images do not agree, which would silently blind the model.
     """
     texts = [render(processor, chat) for chat in chats]
-    images = [[item["image"] for turn in chat for item in turn["content"] if item["type"] == "image"] for chat in chats]
-    options = {"add_special_tokens": False, "return_tensors": "pt", "padding": True, "padding_side": padding_side}
+    images = [
+        [item["image"] for turn in chat for item in turn["content"] if item["type"] == "image"]
+        for chat in chats
+    ]
+    options = {
+        "add_special_tokens": False,
+        "return_tensors": "pt",
+        "padding": True,
+        "padding_side": padding_side,
+    }
     if not any(images):
         return dict(tokenizer_of(processor)(texts, **options))
     batch = dict(processor(text=texts, images=images, **options))
@@ -170,13 +189,20 @@ class HFChat:
     def _batch(self, chats: Sequence[Messages], max_new_tokens: int) -> list[Reply]:
         inputs = {name: value.to(self._model.device) for name, value in encode(self.processor, chats).items()}
         width = inputs["input_ids"].shape[1]
-        out = self._model.generate(**inputs, max_new_tokens=max_new_tokens, do_sample=False, top_k=None, top_p=None, temperature=None)
+        out = self._model.generate(
+            **inputs, max_new_tokens=max_new_tokens, do_sample=False, top_k=None, top_p=None, temperature=None
+        )
         # Only what comes after the (left-padded) prompts: the prompt is never part of an answer.
         lengths = inputs["attention_mask"].sum(1).tolist()
-        return [self._reply(chat, row, int(length)) for chat, row, length in zip(chats, out[:, width:].tolist(), lengths, strict=True)]
+        return [
+            self._reply(chat, row, int(length))
+            for chat, row, length in zip(chats, out[:, width:].tolist(), lengths, strict=True)
+        ]
 
     def _reply(self, chat: Messages, row: list[int], prompt_tokens: int) -> Reply:
         end = next((i for i, token in enumerate(row) if token in self._ends), None)
         new = row if end is None else row[:end]
         text = tokenizer_of(self.processor).decode(new, skip_special_tokens=True).strip()
-        return Reply(text, "length" if end is None else "end", render(self.processor, chat), prompt_tokens, len(new))
+        return Reply(
+            text, "length" if end is None else "end", render(self.processor, chat), prompt_tokens, len(new)
+        )

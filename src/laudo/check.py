@@ -122,7 +122,9 @@ def _study(job: _Job) -> _Studied:
         for result in sorted(examined.results)
     ]
     word = verdict(result for examined in made.values() for result in examined.results)
-    return _Studied(rows, {"study_id": job.study_id, "verdict": word, "sections_pt": {n: e.text for n, e in made.items()}})
+    return _Studied(
+        rows, {"study_id": job.study_id, "verdict": word, "sections_pt": {n: e.text for n, e in made.items()}}
+    )
 
 
 # --- repair --------------------------------------------------------------------------------------------------
@@ -202,7 +204,9 @@ class _Pair:
     @cached_property
     def facts(self) -> tuple[dict[str, list[Fact]], dict[str, list[Fact]]]:
         """The facts of source and translation by finding, each in the order of the text."""
-        return _by_finding(findings.read(self.source, lang="en")), _by_finding(findings.read(self.text, lang="pt"))
+        return _by_finding(findings.read(self.source, lang="en")), _by_finding(
+            findings.read(self.text, lang="pt")
+        )
 
 
 def _by_finding(facts: Iterable[Fact]) -> dict[str, list[Fact]]:
@@ -236,7 +240,9 @@ def _only(source: Iterable[str], translation: Iterable[str]) -> str:
     """What one text has and the other has not, in words."""
     a, b = Counter(source), Counter(translation)
     groups = (("source", a - b), ("translation", b - a))
-    return "; ".join(f"{', '.join(sorted(only.elements()))} only in the {where}" for where, only in groups if only)
+    return "; ".join(
+        f"{', '.join(sorted(only.elements()))} only in the {where}" for where, only in groups if only
+    )
 
 
 # --- the checks: each gives the reason it failed, empty where it passed --------------------------------------
@@ -300,7 +306,11 @@ def _numbers_of(text: str) -> Counter[str]:
 
 def _number(whole: str, decimals: str, unit: str) -> str:
     decimals = decimals.rstrip("0")
-    return (whole.lstrip("0") or "0") + (f".{decimals}" if decimals else "") + (f" {unit.lower()}m" if unit else "")
+    return (
+        (whole.lstrip("0") or "0")
+        + (f".{decimals}" if decimals else "")
+        + (f" {unit.lower()}m" if unit else "")
+    )
 
 
 def _unspelled(numbers: Counter[str], other: str) -> list[str]:
@@ -316,16 +326,26 @@ def _findings(pair: _Pair) -> str:
 
 # "No acute cardiopulmonary process", the commonest impression of all, denies no finding that has a name.
 _ACUTE_EN = re.compile(r"\b(?:acute|active)\b", re.IGNORECASE)
-_ACUTE_PT = re.compile(r"\b(?:process|altera|anormalidade|doença|achado|patologia)\w*\b[^,;]{0,40}\b(?:agud|ativ)[oa]s?\b", re.IGNORECASE)
-_DENIAL_EN = re.compile(r"\b(?:no|not|nor|neither|without|negative|absen\w+|free|unlikely|excluded)\b", re.IGNORECASE)
-_DENIAL_PT = re.compile(r"\b(?:sem|não|nem|nenhum\w*|negativ\w+|ausen\w+|ausência|livres?|isent\w+|descart\w+|afast\w+|exclu\w+|improváve\w+)\b", re.IGNORECASE)
+_ACUTE_PT = re.compile(
+    r"\b(?:process|altera|anormalidade|doença|achado|patologia)\w*\b[^,;]{0,40}\b(?:agud|ativ)[oa]s?\b",
+    re.IGNORECASE,
+)
+_DENIAL_EN = re.compile(
+    r"\b(?:no|not|nor|neither|without|negative|absen\w+|free|unlikely|excluded)\b", re.IGNORECASE
+)
+_DENIAL_PT = re.compile(
+    r"\b(?:sem|não|nem|nenhum\w*|negativ\w+|ausen\w+|ausência|livres?|isent\w+|descart\w+|afast\w+|exclu\w+|improváve\w+)\b",
+    re.IGNORECASE,
+)
 
 
 def _negation(pair: _Pair) -> str:
     unlike = _unlike(pair, lambda fact: str(fact.status == "absent"))
     acute_en = sum(_states(sentence, _ACUTE_EN, _DENIAL_EN) for sentence in _sentences(pair.source))
     acute_pt = sum(_states(sentence, _ACUTE_PT, _DENIAL_PT) for sentence in _sentences(pair.text))
-    return _named("stated in one text, denied in the other:", unlike + ["acute process"] * (acute_pt > acute_en))
+    return _named(
+        "stated in one text, denied in the other:", unlike + ["acute process"] * (acute_pt > acute_en)
+    )
 
 
 def _states(sentence: str, what: re.Pattern[str], denial: re.Pattern[str]) -> bool:
@@ -339,7 +359,10 @@ def _certainty(pair: _Pair) -> str:
 
 def _change(pair: _Pair) -> str:
     # What is resolved is denied, and so a matter of negation.
-    return _named("another change over time:", _unlike(pair, lambda fact: None if fact.change == "resolved" else fact.change))
+    return _named(
+        "another change over time:",
+        _unlike(pair, lambda fact: None if fact.change == "resolved" else fact.change),
+    )
 
 
 # Sides that one language says and the other leaves to be understood: only the right lung has a middle lobe, and
@@ -357,8 +380,15 @@ _SIDE_WORDS = {
 
 def _laterality(pair: _Pair) -> str:
     source, translation = (_UNDERSTOOD.sub(" ", text) for text in (pair.source, pair.text))
-    counts = [(side, len(en.findall(source)), len(pt.findall(translation))) for side, (en, pt) in _SIDE_WORDS.items()]
-    miscounted = [f"{side}: {before} in the source, {after} in the translation" for side, before, after in counts if before != after]
+    counts = [
+        (side, len(en.findall(source)), len(pt.findall(translation)))
+        for side, (en, pt) in _SIDE_WORDS.items()
+    ]
+    miscounted = [
+        f"{side}: {before} in the source, {after} in the translation"
+        for side, before, after in counts
+        if before != after
+    ]
     # Words may agree in number and stand with the wrong findings.
     swapped = _named("another side:", _unlike(pair, lambda fact: fact.side))
     return "; ".join(filter(None, [*miscounted, swapped]))

@@ -25,9 +25,17 @@ app = typer.Typer(
     "Research software, not a medical device.",
 )
 
-Experiment = Annotated[str, typer.Argument(help="An experiment: a TOML file, or the name of one that is shipped (demo, paper, default).")]
+Experiment = Annotated[
+    str,
+    typer.Argument(
+        help="An experiment: a TOML file, or the name of one that is shipped (demo, paper, default)."
+    ),
+]
 Runs = Annotated[Path, typer.Option("--runs", help="Where runs live; this one in RUNS/NAME.")]
-ShardText = Annotated[str, typer.Option("--shard", help="Only this share of the parts, INDEX/COUNT from 0, as in a Slurm array.")]
+ShardText = Annotated[
+    str,
+    typer.Option("--shard", help="Only this share of the parts, INDEX/COUNT from 0, as in a Slurm array."),
+]
 RUNS = Path("runs")
 
 
@@ -40,7 +48,10 @@ def main() -> None:
         sys.exit(2)
     except SystemExit as ended:
         if ended.code == 130:  # what Typer makes of an interrupt
-            print("\nlaudo: stopped; what is finished is kept, the same command goes on from there", file=sys.stderr)
+            print(
+                "\nlaudo: stopped; what is finished is kept, the same command goes on from there",
+                file=sys.stderr,
+            )
         raise
 
 
@@ -51,7 +62,11 @@ def _version(asked: bool) -> None:
 
 
 @app.callback()
-def _options(version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")] = False) -> None:
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
     pass
 
 
@@ -141,7 +156,10 @@ def report(experiment: Experiment, runs: Runs = RUNS) -> None:
 def run(experiment: Experiment, runs: Runs = RUNS) -> None:
     """All that is missing or stale, in order; what is finished is not done again."""
     made_plan = _open(experiment, runs)
-    made = [_step(name, made_plan) for name in ("prepare", "translate", "check", "train", "generate", "evaluate", "report")]
+    made = [
+        _step(name, made_plan)
+        for name in ("prepare", "translate", "check", "train", "generate", "evaluate", "report")
+    ]
     if not any(made):
         print("nothing to do: every table is done and the page is up to date")
     print(f"page: {made_plan.run / 'results.html'}")
@@ -172,7 +190,10 @@ def status(experiment: Experiment, runs: Runs = RUNS) -> None:
     made_plan = _open(experiment, runs)
     for partition in made_plan:
         now = state(partition)
-        print(f"{partition.name:40} {now.word:8} {now.rows:>8} rows" + "".join(f"\n    {why}" for why in now.reasons))
+        print(
+            f"{partition.name:40} {now.word:8} {now.rows:>8} rows"
+            + "".join(f"\n    {why}" for why in now.reasons)
+        )
     print(f"{'results.html':40} {'done' if page.is_done(made_plan) else 'stale or missing'}")
 
 
@@ -181,19 +202,27 @@ def status(experiment: Experiment, runs: Runs = RUNS) -> None:
 
 @app.command(epilog="Example: `laudo phantom corpus --studies 1000 --seed 1 --no-images`")
 def phantom(
-    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Receives mimic/ (the layout of MIMIC-CXR) and truth/.")],
+    folder: Annotated[
+        Path, typer.Argument(metavar="DIR", help="Receives mimic/ (the layout of MIMIC-CXR) and truth/.")
+    ],
     studies: Annotated[int, typer.Option(min=1, help="Number of studies.")] = 1000,
     seed: Annotated[int, typer.Option(help="The same seed gives the same bytes.")] = 0,
     image_size: Annotated[int, typer.Option(min=64, help="Longer side of the images, in pixels.")] = 512,
-    images: Annotated[bool, typer.Option("--images/--no-images", help="Draw the images, or leave them out.")] = True,
-    split: Annotated[str, typer.Option(help="Proportions of train, validate, test; `mimic` for MIMIC-CXR's own.")] = "60,10,30",
+    images: Annotated[
+        bool, typer.Option("--images/--no-images", help="Draw the images, or leave them out.")
+    ] = True,
+    split: Annotated[
+        str, typer.Option(help="Proportions of train, validate, test; `mimic` for MIMIC-CXR's own.")
+    ] = "60,10,30",
 ) -> None:
     """A corpus in MIMIC-CXR's layout, of drawn chests and invented reports, with the truth beside it."""
     from laudo.phantom import corpus
     from laudo.progress import Progress
 
     proportions = corpus.MIMIC_PROPORTIONS if split == "mimic" else _proportions(split)
-    made = corpus.write(folder, count=studies, seed=seed, proportions=proportions, size_px=image_size if images else None)
+    made = corpus.write(
+        folder, count=studies, seed=seed, proportions=proportions, size_px=image_size if images else None
+    )
     with Progress("phantom", studies) as progress:
         for _ in made:
             progress.add()
@@ -206,5 +235,8 @@ def _proportions(text: str) -> tuple[float, ...]:
     except ValueError:
         parts = ()
     if len(parts) != 3 or min(parts, default=-1) < 0 or not sum(parts):
-        raise LaudoError(f"'{text}' is not a split", mend="give three shares, for example --split 60,10,30, or --split mimic")
+        raise LaudoError(
+            f"'{text}' is not a split",
+            mend="give three shares, for example --split 60,10,30, or --split mimic",
+        )
     return parts

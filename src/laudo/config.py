@@ -10,7 +10,7 @@ from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, ValidationError, model_validator
 
 from laudo import prompts
 from laudo.errors import ExperimentError, InputError
@@ -32,6 +32,12 @@ class Phantom(Settings):
     image_size: int = Field(512, ge=64)
     proportions: tuple[float, float, float] = (60, 10, 30)
     """train, validate, test"""
+
+    @model_validator(mode="after")
+    def _some_split(self) -> Phantom:
+        if min(self.proportions) < 0 or not sum(self.proportions):
+            raise ValueError("proportions: three shares, not all of them 0")
+        return self
 
 
 class Corpus(Settings):
@@ -76,12 +82,12 @@ class Train(Model):
     """LoRA of the model that generates; the defaults are the study's."""
 
     prompt: str = prompts.REPORT
-    r: int = 16
-    alpha: int = 16
-    dropout: float = 0.05
+    r: int = Field(16, ge=1)
+    alpha: int = Field(16, ge=1)
+    dropout: float = Field(0.05, ge=0, lt=1)
     targets: Literal["language", "all-linear"] = "all-linear"
-    epochs: float = 4
-    learning_rate: float = 2e-4
+    epochs: float = Field(4, gt=0)
+    learning_rate: float = Field(2e-4, gt=0)
     warmup_ratio: float = 0.03
     max_grad_norm: float = 0.3
     schedule: Literal["linear", "cosine", "constant"] = "linear"
@@ -104,7 +110,7 @@ class Arm(Settings):
     prompt: str | None = None
     """The prompt it was tuned with for an arm with the adapter, else the study's."""
     adapter: bool = False
-    exemplars: int | tuple[int, ...] = 0
+    exemplars: NonNegativeInt | tuple[int, ...] = 0
     """How many training reports the prompt shows, or the study_ids of those it shows."""
     pictures: Literal["own", "another_patient"] = "own"
     """`another_patient` is a control: the report is scored against a study whose pictures it never saw."""
@@ -152,6 +158,18 @@ class Experiment(Settings):
                 raise ValueError(f"arm '{name}': letters, digits and _ only")
         return self
 
+    @model_validator(mode="after")
+    def _adapter_fits(self) -> Experiment:
+        asked, tuned = self.generate, self.train
+        if any(arm.adapter for arm in self.arms.values()) and (asked.model, asked.revision) != (
+            tuned.model,
+            tuned.revision,
+        ):
+            raise ValueError(
+                f"an arm has the adapter of '{tuned.model}', but [generate] asks '{asked.model}': name one model in both"
+            )
+        return self
+
     def prompt_of(self, arm: str) -> str:
         """The arm's prompt; a tuned arm is asked as it was trained."""
         settings = self.arms[arm]
@@ -167,13 +185,18 @@ class Experiment(Settings):
             return run / "phantom" / "mimic"
         root = self.mimic.root or os.environ.get("LAUDO_MIMIC")
         if not root:
-            raise InputError("no MIMIC-CXR folder is named", mend="set [mimic] root in the experiment, or LAUDO_MIMIC=FOLDER")
+            raise InputError(
+                "no MIMIC-CXR folder is named",
+                mend="set [mimic] root in the experiment, or LAUDO_MIMIC=FOLDER",
+            )
         return Path(root).expanduser()
 
 
 def shipped() -> list[str]:
     """The experiments that come with the package."""
-    return sorted(p.name.removesuffix(".toml") for p in files("laudo.experiments").iterdir() if p.name.endswith(".toml"))
+    return sorted(
+        p.name.removesuffix(".toml") for p in files("laudo.experiments").iterdir() if p.name.endswith(".toml")
+    )
 
 
 def load(name: str) -> Experiment:
@@ -188,7 +211,9 @@ def load(name: str) -> Experiment:
         raise ExperimentError(f"this is not TOML: {error}", where=name) from None
     except ValidationError as error:
         lines = [_explain(e) for e in error.errors()]
-        raise ExperimentError("; ".join(lines), where=name, mend="correct the setting and run the command again") from None
+        raise ExperimentError(
+            "; ".join(lines), where=name, mend="correct the setting and run the command again"
+        ) from None
 
 
 def _source(name: str) -> Traversable:
@@ -197,7 +222,10 @@ def _source(name: str) -> Traversable:
         return files("laudo.experiments").joinpath(f"{name}.toml")
     if path.is_file():
         return path
-    raise ExperimentError(f"there is no experiment '{name}'", mend=f"give the path of a TOML file, or one of: {', '.join(shipped())}")
+    raise ExperimentError(
+        f"there is no experiment '{name}'",
+        mend=f"give the path of a TOML file, or one of: {', '.join(shipped())}",
+    )
 
 
 def _explain(error: Any) -> str:
@@ -215,5 +243,12 @@ def _names(section: list[str]) -> list[str]:
     model: Any = Experiment
     for part in section:
         annotation = model.model_fields[part].annotation
-        model = next((a for a in getattr(annotation, "__args__", (annotation,)) if isinstance(a, type) and issubclass(a, BaseModel)), annotation)
+        model = next(
+            (
+                a
+                for a in getattr(annotation, "__args__", (annotation,))
+                if isinstance(a, type) and issubclass(a, BaseModel)
+            ),
+            annotation,
+        )
     return [field.alias or name for name, field in model.model_fields.items()]

@@ -16,7 +16,11 @@ class LaudoError(Exception):
 
     def __init__(self, what: str, *, where: str = "", mend: str = "") -> None:
         self.what, self.where, self.mend = what, where, mend
-        super().__init__("\n".join(part for part in (what, where and f"  in: {where}", mend and f"  to mend it: {mend}") if part))
+        super().__init__(
+            "\n".join(
+                part for part in (what, where and f"  in: {where}", mend and f"  to mend it: {mend}") if part
+            )
+        )
 
 
 class ExperimentError(LaudoError):

@@ -38,7 +38,11 @@ def _label(plan: Plan, text: str) -> bool:
 
     def rows_of(keys: Sequence[Key]) -> list[Row]:
         found = {key[0]: findings.labels(findings.read(texts[key[0]], lang=lang)) for key in keys}  # type: ignore[arg-type]
-        return [{"study_id": study, "text": text, "label": name, "value": value} for study, some in found.items() for name, value in some.items()]
+        return [
+            {"study_id": study, "text": text, "label": name, "value": value}
+            for study, some in found.items()
+            for name, value in some.items()
+        ]
 
     return fill(plan.labels[text], [(study_id,) for study_id in texts], rows_of, part_size=_PART)
 
@@ -50,7 +54,9 @@ def _texts(plan: Plan, text: str) -> dict[int, str]:
         return {study_id: sections.render(s["target"], lang="en") for study_id, s in tested.items()}
     if text == "pt":
         final = {v["study_id"]: v["sections_pt"] for v in read(plan.verdicts)}
-        return {study_id: sections.render(final[study_id], lang="pt") for study_id in tested if study_id in final}
+        return {
+            study_id: sections.render(final[study_id], lang="pt") for study_id in tested if study_id in final
+        }
     return {g["study_id"]: g["completion"] for g in read(plan.generations[text])}
 
 
@@ -81,7 +87,11 @@ class _Encoders:
             e = self._plan.experiment.evaluate
             settings: Encoder = e.bertscore_pt if reference == "pt" else e.bertscore_en
             self._loaded[reference] = bertscore.Encoder(
-                models.source(settings.model), layer=settings.layer, revision=settings.revision, device=chat_hf.device(), batch_size=e.batch_size
+                models.source(settings.model),
+                layer=settings.layer,
+                revision=settings.revision,
+                device=chat_hf.device(),
+                batch_size=e.batch_size,
             )
         return self._loaded[reference]
 
@@ -95,7 +105,11 @@ def _score(plan: Plan, arm: str, encoders: _Encoders) -> bool:
 
     def rows_of(keys: Sequence[Key]) -> list[Row]:
         studies = [key[0] for key in keys]
-        rows = [row for study in studies for row in _label_rows(study, said=labels[arm][study], wanted=labels["en"].get(study))]
+        rows = [
+            row
+            for study in studies
+            for row in _label_rows(study, said=labels[arm][study], wanted=labels["en"].get(study))
+        ]
         for reference in ("pt", "en"):
             scored = bertscore.score(
                 candidates=[texts[arm][study] for study in studies],
@@ -103,7 +117,10 @@ def _score(plan: Plan, arm: str, encoders: _Encoders) -> bool:
                 encoder=encoders.of(reference),
             )
             for study, score in zip(studies, scored, strict=True):
-                rows += [_row(study, f"bertscore_{reference}_{part}", reference, getattr(score, part), score.why) for part in PARTS]
+                rows += [
+                    _row(study, f"bertscore_{reference}_{part}", reference, getattr(score, part), score.why)
+                    for part in PARTS
+                ]
         return [{**row, "arm": arm, "subject_id": patient[row["study_id"]]} for row in rows]
 
     return fill(plan.scores[arm], [(study_id,) for study_id in texts[arm]], rows_of, part_size=_PART)
@@ -135,7 +152,11 @@ def _summarise(plan: Plan) -> bool:
     patients = {s["study_id"]: s["subject_id"] for s in read(plan.studies) if s["split"] == "test"}
     cohort = Cohort(patients, resamples=settings.resamples, seed=settings.seed)
     figures = {arm: _figures(plan, arm) for arm in plan.scores}
-    rows = [_figure(arm, "", metric, label, cohort.interval(rows, aggregate=how)) for arm, some in figures.items() for (metric, label), (rows, how) in some.items()]
+    rows = [
+        _figure(arm, "", metric, label, cohort.interval(rows, aggregate=how))
+        for arm, some in figures.items()
+        for (metric, label), (rows, how) in some.items()
+    ]
     for earlier, later in combinations(figures, 2):
         for (metric, label), (a, how) in figures[later].items():
             b = figures[earlier][metric, label][0]
@@ -164,12 +185,25 @@ def _figures(plan: Plan, arm: str) -> Figures:
 
 def _counts_of(plan: Plan, arm: str, label: str) -> dict[int, tuple[float, float, float]]:
     wanted, said = _positive(plan, "en"), _positive(plan, arm)
-    pairs = {study: (label in some, label in wanted[study]) for study, some in said.items() if study in wanted}
-    return {study: (float(s and w), float(s and not w), float(w and not s)) for study, (s, w) in pairs.items()}
+    pairs = {
+        study: (label in some, label in wanted[study]) for study, some in said.items() if study in wanted
+    }
+    return {
+        study: (float(s and w), float(s and not w), float(w and not s)) for study, (s, w) in pairs.items()
+    }
 
 
 def _figure(arm: str, versus: str, metric: str, label: str, found: Interval | Difference) -> Row:
-    row = {"arm": arm, "versus": versus, "metric": metric, "label": label, "value": found.value, "low": found.low, "high": found.high, "n": found.n}
+    row = {
+        "arm": arm,
+        "versus": versus,
+        "metric": metric,
+        "label": label,
+        "value": found.value,
+        "low": found.low,
+        "high": found.high,
+        "n": found.n,
+    }
     return {**row, "p": found.p if isinstance(found, Difference) else None}
 
 

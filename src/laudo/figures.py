@@ -95,8 +95,12 @@ def differences(rows: Iterable[Mapping[str, Any]]) -> dict[str, str]:
     for metric in ("label_f1", "bertscore_pt_f1", "bertscore_en_f1"):
         marks = [_difference(row, long=metric == "label_f1") for row in rows if row["metric"] == metric]
         if marks:
-            alt = f"Diferenças de {METRICS[metric]} entre braços: " + "; ".join(f"{m.name} {' '.join(m.notes)}" for m in marks)
-            made[metric] = _forest(marks, title=METRICS[metric], alt=alt, width_in=_WIDE_IN if metric == "label_f1" else _HALF_IN)
+            alt = f"Diferenças de {METRICS[metric]} entre braços: " + "; ".join(
+                f"{m.name} {' '.join(m.notes)}" for m in marks
+            )
+            made[metric] = _forest(
+                marks, title=METRICS[metric], alt=alt, width_in=_WIDE_IN if metric == "label_f1" else _HALF_IN
+            )
     return made
 
 
@@ -105,46 +109,83 @@ def _difference(row: Mapping[str, Any], *, long: bool) -> Mark:
     value, low, high = row["value"], row["low"], row["high"]
     holds_zero = low is None or high is None or low <= 0 <= high
     notes = (signed(value), interval(low, high), f"p {p_value(row['p'])}") if long else (signed(value),)
-    return Mark(f"{arm_name(row['a'])} − {arm_name(row['b'])}", INK, value, low, high, hollow=holds_zero, notes=notes)
+    return Mark(
+        f"{arm_name(row['a'])} − {arm_name(row['b'])}", INK, value, low, high, hollow=holds_zero, notes=notes
+    )
 
 
-def labels(by_arm: Mapping[str, Mapping[str, Mapping[str, Any]]], *, positives: Mapping[str, int], colours: Mapping[str, str]) -> str:
+def labels(
+    by_arm: Mapping[str, Mapping[str, Mapping[str, Any]]],
+    *,
+    positives: Mapping[str, int],
+    colours: Mapping[str, str],
+) -> str:
     """F1 by label and arm, the commonest finding on top."""
     unknown = {"value": None, "low": None, "high": None}
     groups = {}
     for label, n in sorted(positives.items(), key=lambda item: -item[1]):
         rows = [(arm, by_label.get(label, unknown)) for arm, by_label in by_arm.items()]
         groups[f"{LABELS_PT[label]} ({whole(n)})"] = [
-            Mark(arm_name(arm), colours[arm], row["value"], row["low"], row["high"], hollow=n < MIN_POSITIVES) for arm, row in rows
+            Mark(arm_name(arm), colours[arm], row["value"], row["low"], row["high"], hollow=n < MIN_POSITIVES)
+            for arm, row in rows
         ]
     alt = "F1 de cada rótulo por braço, com intervalos de 95 %; os números estão na tabela abaixo da figura."
-    return _bars(groups, axis="F1 (entre parênteses, estudos de teste com o achado)", alt=alt, width_in=_WIDE_IN)
+    return _bars(
+        groups, axis="F1 (entre parênteses, estudos de teste com o achado)", alt=alt, width_in=_WIDE_IN
+    )
 
 
 def training(rows: Iterable[Row], *, colour: str) -> dict[str, str]:
     """Curves over the steps, by metric; `colour` is that of the arm that was trained."""
     rows, made = list(rows), {}
     for metric, title in CURVES.items():
-        parts = {word: series(rows, metric=metric, split=split) for split, word in (("train", "treino"), ("validate", "validação"))}
-        ends = [f"{word}, de {number(points[0][1])} no passo {points[0][0]} a {number(points[-1][1])} no passo {points[-1][0]}" for word, points in parts.items() if points]
+        parts = {
+            word: series(rows, metric=metric, split=split)
+            for split, word in (("train", "treino"), ("validate", "validação"))
+        }
+        ends = [
+            f"{word}, de {number(points[0][1])} no passo {points[0][0]} a {number(points[-1][1])} no passo {points[-1][0]}"
+            for word, points in parts.items()
+            if points
+        ]
         if ends:
-            made[metric] = _curves(parts, title=title, colour=colour, alt=f"{title}: {'; '.join(ends)}.", width_in=_THIRD_IN)
+            made[metric] = _curves(
+                parts, title=title, colour=colour, alt=f"{title}: {'; '.join(ends)}.", width_in=_THIRD_IN
+            )
     return made
 
 
 def series(rows: Iterable[Row], *, metric: str, split: str) -> list[tuple[int, float]]:
     """Steps and values of one curve."""
-    return sorted((row["step"], row["value"]) for row in rows if row["metric"] == metric and row["split"] == split and math.isfinite(row["value"]))
+    return sorted(
+        (row["step"], row["value"])
+        for row in rows
+        if row["metric"] == metric and row["split"] == split and math.isfinite(row["value"])
+    )
 
 
-def spreads(scores: Mapping[str, Mapping[str, Mapping[int, float | None]]], *, colours: Mapping[str, str]) -> dict[str, str]:
+def spreads(
+    scores: Mapping[str, Mapping[str, Mapping[int, float | None]]], *, colours: Mapping[str, str]
+) -> dict[str, str]:
     """Distributions over studies by metric, F1 first; scores are by arm, metric and study."""
     made = {}
     for metric in sorted((m for m in METRICS if m != "label_f1"), key=lambda m: not m.endswith("_f1")):
-        by_arm = [(arm_name(arm), colours[arm], [v for v in known.get(metric, {}).values() if v is not None]) for arm, known in scores.items()]
-        means = [f"{name} {number(sum(values) / len(values))} em {len(values)} estudos" for name, _, values in by_arm if values]
+        by_arm = [
+            (arm_name(arm), colours[arm], [v for v in known.get(metric, {}).values() if v is not None])
+            for arm, known in scores.items()
+        ]
+        means = [
+            f"{name} {number(sum(values) / len(values))} em {len(values)} estudos"
+            for name, _, values in by_arm
+            if values
+        ]
         if means:
-            made[metric] = _violins(by_arm, title=METRICS[metric], alt=f"Distribuição por estudo de {METRICS[metric]}. Médias: {'; '.join(means)}.", width_in=_HALF_IN)
+            made[metric] = _violins(
+                by_arm,
+                title=METRICS[metric],
+                alt=f"Distribuição por estudo de {METRICS[metric]}. Médias: {'; '.join(means)}.",
+                width_in=_HALF_IN,
+            )
     return made
 
 
@@ -180,7 +221,14 @@ def _forest(marks: Sequence[Mark], *, title: str, alt: str, width_in: float) -> 
             if mark.low is not None and mark.high is not None:
                 axes.hlines(row, mark.low, mark.high, color=mark.colour, linewidth=1.6)
             if mark.value is not None:
-                axes.plot(mark.value, row, "o", color=mark.colour, markerfacecolor="white" if mark.hollow else mark.colour, markersize=6)
+                axes.plot(
+                    mark.value,
+                    row,
+                    "o",
+                    color=mark.colour,
+                    markerfacecolor="white" if mark.hollow else mark.colour,
+                    markersize=6,
+                )
         _name_rows(axes, [mark.name for mark in marks])
         _write_notes(axes, [mark.notes for mark in marks])
         axes.margins(x=0.08)
@@ -199,18 +247,36 @@ def _bars(groups: Mapping[str, Sequence[Mark]], *, axis: str, alt: str, width_in
         _name_rows(axes, list(groups))
         axes.set(xlim=(0, 1), xlabel=axis)
         legend = [Patch(color=mark.colour, label=mark.name) for mark in next(iter(groups.values()))]
-        axes.legend(handles=legend, loc="lower left", bbox_to_anchor=(0, 1), ncols=min(len(legend), 4), frameon=False, handlelength=0.9, borderaxespad=0.3)
+        axes.legend(
+            handles=legend,
+            loc="lower left",
+            bbox_to_anchor=(0, 1),
+            ncols=min(len(legend), 4),
+            frameon=False,
+            handlelength=0.9,
+            borderaxespad=0.3,
+        )
     return svg.getvalue()
 
 
 def _bar(axes: Axes, row: float, mark: Mark, *, height: float) -> None:
     if mark.value is not None:
-        axes.barh(row, mark.value, height, facecolor="white" if mark.hollow else mark.colour, edgecolor=mark.colour, linewidth=0.8, alpha=0.85)
+        axes.barh(
+            row,
+            mark.value,
+            height,
+            facecolor="white" if mark.hollow else mark.colour,
+            edgecolor=mark.colour,
+            linewidth=0.8,
+            alpha=0.85,
+        )
     if mark.low is not None and mark.high is not None and not mark.hollow:
         axes.hlines(row, mark.low, mark.high, color=INK, linewidth=0.9)
 
 
-def _violins(by_name: Sequence[tuple[str, str, Sequence[float]]], *, title: str, alt: str, width_in: float) -> str:
+def _violins(
+    by_name: Sequence[tuple[str, str, Sequence[float]]], *, title: str, alt: str, width_in: float
+) -> str:
     """Zeros are of empty texts: in the mean and counted beside it, but no shape could hold them and the rest."""
     import numpy as np
 
@@ -221,7 +287,9 @@ def _violins(by_name: Sequence[tuple[str, str, Sequence[float]]], *, title: str,
             zeros = len(values) - len(shown)
             notes.append((number(mean) + (f" ({zeros} em 0)" if zeros else ""),))
             if shown:
-                parts = axes.violinplot([shown], positions=[row], orientation="horizontal", widths=0.82, showextrema=False)
+                parts = axes.violinplot(
+                    [shown], positions=[row], orientation="horizontal", widths=0.82, showextrema=False
+                )
                 for shape in parts["bodies"]:  # type: ignore[attr-defined]  # a list, whatever the stubs say
                     shape.set(facecolor=colour, edgecolor=colour, alpha=0.35, linewidth=0.8)
                 axes.hlines(row, *np.percentile(shown, (25, 75)), color=colour, linewidth=2.2)
@@ -233,9 +301,14 @@ def _violins(by_name: Sequence[tuple[str, str, Sequence[float]]], *, title: str,
     return svg.getvalue()
 
 
-def _curves(parts: Mapping[str, Sequence[tuple[int, float]]], *, title: str, colour: str, alt: str, width_in: float) -> str:
+def _curves(
+    parts: Mapping[str, Sequence[tuple[int, float]]], *, title: str, colour: str, alt: str, width_in: float
+) -> str:
     """The first part as a thin line, the last as a strong one with its points."""
-    looks: tuple[dict[str, Any], ...] = ({"color": MUTED, "linewidth": 0.9}, {"color": colour, "linewidth": 1.8, "marker": "o", "markersize": 3.5})
+    looks: tuple[dict[str, Any], ...] = (
+        {"color": MUTED, "linewidth": 0.9},
+        {"color": colour, "linewidth": 1.8, "marker": "o", "markersize": 3.5},
+    )
     with _drawing(width_in, 2.3, alt) as (axes, svg):
         for (name, points), look in zip(parts.items(), looks, strict=True):
             if points:
@@ -261,7 +334,9 @@ def _drawing(width_in: float, height_in: float, alt: str) -> Iterator[tuple[Axes
         axes.xaxis.set_major_formatter(_tick)
         yield axes, buffer
         # Without metadata there is neither a date nor an address in the file.
-        figure.savefig(raw, format="svg", transparent=True, metadata=dict.fromkeys(("Date", "Creator", "Format", "Type")))
+        figure.savefig(
+            raw, format="svg", transparent=True, metadata=dict.fromkeys(("Date", "Creator", "Format", "Type"))
+        )
     buffer.write(_inlined(raw.getvalue(), alt))
 
 
@@ -289,5 +364,14 @@ def _write_notes(axes: Axes, notes: Sequence[Sequence[str]], *, align: str = "ri
         width = max(len(text) for text in column) * _POINTS_A_CHARACTER
         for row, text in enumerate(column):
             at = offset + width * (align == "right")
-            axes.annotate(text, (1, row), (at, 0), xycoords=axes.get_yaxis_transform(), textcoords="offset points", ha=align, va="center", fontsize=8.5)
+            axes.annotate(
+                text,
+                (1, row),
+                (at, 0),
+                xycoords=axes.get_yaxis_transform(),
+                textcoords="offset points",
+                ha=align,
+                va="center",
+                fontsize=8.5,
+            )
         offset += width + 8

@@ -62,7 +62,9 @@ def _arm(plan: Plan, name: str, shard: Shard, open_chat: Callable[[Path | None],
             for key, r in zip(keys, replies, strict=True)
         ]  # fmt: skip
 
-    return fill(partition, [(study_id, name, 0) for study_id in studies], rows_of, part_size=_PART, shard=shard)
+    return fill(
+        partition, [(study_id, name, 0) for study_id in studies], rows_of, part_size=_PART, shard=shard
+    )
 
 
 def _pictures(studies: dict[int, Row], arm: Arm) -> dict[int, list[Row]]:
@@ -75,7 +77,10 @@ def _pictures(studies: dict[int, Row], arm: Arm) -> dict[int, list[Row]]:
         others = (ranked[(place + step) % len(ranked)] for step in range(1, len(ranked)))
         other = next((o for o in others if o["subject_id"] != study["subject_id"]), None)
         if other is None:
-            raise ExperimentError("pictures = \"another_patient\" needs two patients in the test split", mend="take more test studies, or remove the arm")
+            raise ExperimentError(
+                'pictures = "another_patient" needs two patients in the test split',
+                mend="take more test studies, or remove the arm",
+            )
         given[study["study_id"]] = other["images"]
     return given
 
@@ -91,14 +96,24 @@ def _exemplars(plan: Plan, name: str, arm: Arm) -> list[str]:
     if not arm.exemplars:
         return []
     train = {s["study_id"] for s in read(plan.studies) if s["split"] == "train"}
-    usable = {v["study_id"]: v["sections_pt"] for v in read(plan.verdicts) if v["verdict"] in ("accepted", "repaired") and v["study_id"] in train}
-    ranked = sorted(usable, key=lambda study: (len(usable[study]) < 2, hashlib.sha256(str(study).encode()).digest()))
+    usable = {
+        v["study_id"]: v["sections_pt"]
+        for v in read(plan.verdicts)
+        if v["verdict"] in ("accepted", "repaired") and v["study_id"] in train
+    }
+    ranked = sorted(
+        usable, key=lambda study: (len(usable[study]) < 2, hashlib.sha256(str(study).encode()).digest())
+    )
     wanted = ranked[: arm.exemplars] if isinstance(arm.exemplars, int) else arm.exemplars
     wrong = [f"{study} is not an accepted training study" for study in wanted if study not in usable]
     if isinstance(arm.exemplars, int) and len(wanted) < arm.exemplars:
         wrong = [f"{arm.exemplars} asked for, {len(wanted)} accepted training studies there"]
     if wrong:
-        mend = f"name others, for example {', '.join(map(str, ranked[:5]))}, or give a number" if ranked else "look at why the checks fail"
+        mend = (
+            f"name others, for example {', '.join(map(str, ranked[:5]))}, or give a number"
+            if ranked
+            else "look at why the checks fail"
+        )
         raise ExperimentError("; ".join(wrong), where=f"[arms.{name}] exemplars", mend=mend)
     return [sections.render(usable[study], lang="pt") for study in wanted]
 

@@ -87,9 +87,10 @@ def order(views: Sequence[Ref]) -> list[Ref]:
 
     Within one kind of view the larger comes first, then the smaller dicom_id.
     """
-    return sorted(views, key=lambda view: (
-        _rank(view.view_position), -(view.rows or 0) * (view.columns or 0), view.dicom_id,
-    ))
+    return sorted(
+        views,
+        key=lambda view: (_rank(view.view_position), -(view.rows or 0) * (view.columns or 0), view.dicom_id),
+    )
 
 
 def for_model(path: Path, *, size_px: int, geometry: Geometry) -> Image.Image:
@@ -154,7 +155,13 @@ def _assert_size(path: Path, width: int, height: int) -> None:
 
 
 _DECODING_ERRORS = (
-    OSError, SyntaxError, ValueError, EOFError, struct.error, zlib.error, Image.DecompressionBombError,
+    OSError,
+    SyntaxError,
+    ValueError,
+    EOFError,
+    struct.error,
+    zlib.error,
+    Image.DecompressionBombError,
 )
 
 

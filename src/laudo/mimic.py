@@ -21,9 +21,20 @@ from typing import NamedTuple
 from laudo.errors import InputError
 
 LABELS = (
-    "Atelectasis", "Cardiomegaly", "Consolidation", "Edema", "Enlarged Cardiomediastinum", "Fracture",
-    "Lung Lesion", "Lung Opacity", "No Finding", "Pleural Effusion", "Pleural Other", "Pneumonia",
-    "Pneumothorax", "Support Devices",
+    "Atelectasis",
+    "Cardiomegaly",
+    "Consolidation",
+    "Edema",
+    "Enlarged Cardiomediastinum",
+    "Fracture",
+    "Lung Lesion",
+    "Lung Opacity",
+    "No Finding",
+    "Pleural Effusion",
+    "Pleural Other",
+    "Pneumonia",
+    "Pneumothorax",
+    "Support Devices",
 )
 """CheXpert's 14 labels, spelt and ordered as in PhysioNet's files."""
 
@@ -95,7 +106,11 @@ def open_corpus(root: Path) -> Corpus:
         InputError: `root` is no folder, or the metadata or split table is absent.
     """
     if not root.is_dir():
-        raise InputError("there is no such folder", where=str(root), mend="set [mimic] root, or LAUDO_MIMIC, to the folder with the mimic-cxr-2.0.0-*.csv.gz tables")
+        raise InputError(
+            "there is no such folder",
+            where=str(root),
+            mend="set [mimic] root, or LAUDO_MIMIC, to the folder with the mimic-cxr-2.0.0-*.csv.gz tables",
+        )
     archive = root / _ZIP
     # The zip holds files/p10/...; unpacked in place, into its own folder, or one level flatter.
     folders = (root / "files", root / "mimic-cxr-reports" / "files", root / "mimic-cxr-reports")
@@ -199,7 +214,14 @@ def _wrong(what: str, where: str | Path) -> InputError:
 def _read_metadata(path: Path) -> dict[int, list[_Row]]:
     """study_id -> its images."""
     names = (
-        "dicom_id", "subject_id", "study_id", "ViewPosition", "Rows", "Columns", "StudyDate", "StudyTime",
+        "dicom_id",
+        "subject_id",
+        "study_id",
+        "ViewPosition",
+        "Rows",
+        "Columns",
+        "StudyDate",
+        "StudyTime",
     )
     studies: dict[int, list[_Row]] = {}
     seen: set[str] = set()
@@ -207,14 +229,16 @@ def _read_metadata(path: Path) -> dict[int, list[_Row]]:
         if dicom_id in seen:
             raise _wrong(f"dicom_id {dicom_id} is there twice", place)
         seen.add(dicom_id)
-        studies.setdefault(_whole(study, place), []).append(_Row(
-            dicom_id=dicom_id,
-            subject_id=_whole(subject, place),
-            view_position=view or None,
-            rows=_whole(rows, place) if rows else None,
-            columns=_whole(columns, place) if columns else None,
-            taken=(_day(day, place), _clock(clock, place)),
-        ))
+        studies.setdefault(_whole(study, place), []).append(
+            _Row(
+                dicom_id=dicom_id,
+                subject_id=_whole(subject, place),
+                view_position=view or None,
+                rows=_whole(rows, place) if rows else None,
+                columns=_whole(columns, place) if columns else None,
+                taken=(_day(day, place), _clock(clock, place)),
+            )
+        )
     return studies
 
 

@@ -24,7 +24,11 @@ def folder(name: str) -> Path | None:
         if not path.exists() and not name.startswith((".", "/", "~")) and name.count("/") == 1:
             return None
     if not (path / "config.json").is_file():
-        raise InputError(f"there is no model '{name}'", where=str(path), mend="give a hub id (owner/name), or a folder that holds config.json")
+        raise InputError(
+            f"there is no model '{name}'",
+            where=str(path),
+            mend="give a hub id (owner/name), or a folder that holds config.json",
+        )
     return path
 
 
@@ -42,7 +46,9 @@ def identity(name: str, revision: str | None) -> str:
     if path is None:
         return f"{name}@{revision or 'main'}"
     digest = hashlib.sha256()
-    for file in sorted(p for p in path.iterdir() if p.suffix in (".json", ".safetensors", ".jinja", ".model", ".txt")):
+    for file in sorted(
+        p for p in path.iterdir() if p.suffix in (".json", ".safetensors", ".jinja", ".model", ".txt")
+    ):
         size = file.stat().st_size
         digest.update(f"{file.name} {size}\n".encode())
         if size <= _WHOLE_BYTES:

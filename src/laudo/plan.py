@@ -49,36 +49,63 @@ def plan(experiment: Experiment, run: Path) -> Plan:
         InputError: a model folder or the MIMIC folder is not there.
     """
     e, lexicon = experiment, {"lexicon": _lexicon()}
-    studies = Partition(run, records.STUDIES, settings={**_corpus(e, run), **e.prepare.model_dump(by_alias=True)})
+    studies = Partition(
+        run, records.STUDIES, settings={**_corpus(e, run), **e.prepare.model_dump(by_alias=True)}
+    )
     translations = Partition(run, records.TRANSLATIONS, settings=_model(e.translate), inputs=(studies,))
     checks = Partition(run, records.CHECKS, settings=lexicon, inputs=(studies, translations))
     verdicts = Partition(run, records.VERDICTS, settings=lexicon, inputs=(translations, checks))
     geometry = {"geometry": e.generate.geometry}
-    training = Partition(run, records.TRAINING, settings={**_model(e.train), **geometry}, inputs=(studies, verdicts))
+    training = Partition(
+        run, records.TRAINING, settings={**_model(e.train), **geometry}, inputs=(studies, verdicts)
+    )
     generations = {
-        name: Partition(run, records.GENERATIONS, f"arm={name}", _arm(e, name, arm), _arm_inputs(arm, studies, verdicts, training))
+        name: Partition(
+            run,
+            records.GENERATIONS,
+            f"arm={name}",
+            _arm(e, name, arm),
+            _arm_inputs(arm, studies, verdicts, training),
+        )
         for name, arm in e.arms.items()
     }
     labels = {
         "en": Partition(run, records.LABELS, "text=en", lexicon, (studies,)),
         "pt": Partition(run, records.LABELS, "text=pt", lexicon, (verdicts,)),
-        **{name: Partition(run, records.LABELS, f"text={name}", lexicon, (made,)) for name, made in generations.items()},
+        **{
+            name: Partition(run, records.LABELS, f"text={name}", lexicon, (made,))
+            for name, made in generations.items()
+        },
     }
     encoders = {"pt": _encoder(e.evaluate.bertscore_pt), "en": _encoder(e.evaluate.bertscore_en)}
     scores = {
-        name: Partition(run, records.SCORES, f"arm={name}", encoders, (studies, verdicts, made, labels["en"], labels[name]))
+        name: Partition(
+            run,
+            records.SCORES,
+            f"arm={name}",
+            encoders,
+            (studies, verdicts, made, labels["en"], labels[name]),
+        )
         for name, made in generations.items()
     }
     resampling = {"resamples": e.evaluate.resamples, "seed": e.evaluate.seed, "arms": list(e.arms)}
-    summary = Partition(run, records.SUMMARY, settings=resampling, inputs=(*scores.values(), *labels.values()))
-    return Plan(e, run, studies, translations, checks, verdicts, training, generations, labels, scores, summary)
+    summary = Partition(
+        run, records.SUMMARY, settings=resampling, inputs=(*scores.values(), *labels.values())
+    )
+    return Plan(
+        e, run, studies, translations, checks, verdicts, training, generations, labels, scores, summary
+    )
 
 
 def _corpus(experiment: Experiment, run: Path) -> dict[str, Any]:
     if experiment.mimic.phantom:
         return {"phantom": experiment.mimic.phantom.model_dump()}
     root = experiment.corpus_root(run)
-    listed = sorted((p.name, p.stat().st_size) for p in root.iterdir() if p.suffix in (".gz", ".csv", ".zip")) if root.is_dir() else []
+    listed = (
+        sorted((p.name, p.stat().st_size) for p in root.iterdir() if p.suffix in (".gz", ".csv", ".zip"))
+        if root.is_dir()
+        else []
+    )
     return {"mimic": {"root": str(root), "files": dict(listed)}}
 
 
@@ -97,7 +124,9 @@ def _arm(experiment: Experiment, name: str, arm: Arm) -> dict[str, Any]:
     return {**_model(experiment.generate), **arm.model_dump(), "prompt": experiment.prompt_of(name)}
 
 
-def _arm_inputs(arm: Arm, studies: Partition, verdicts: Partition, training: Partition) -> tuple[Partition, ...]:
+def _arm_inputs(
+    arm: Arm, studies: Partition, verdicts: Partition, training: Partition
+) -> tuple[Partition, ...]:
     return (studies, *((verdicts,) if arm.exemplars else ()), *((training,) if arm.adapter else ()))
 
 

@@ -13,12 +13,13 @@ from pathlib import Path
 
 from laudo import images, mimic, sections, spread
 from laudo.config import SPLITS, Phantom, Prepare
+from laudo.disk import atomic, writing
 from laudo.errors import InputError
 from laudo.phantom import corpus as phantom
 from laudo.plan import Plan
 from laudo.progress import Progress
 from laudo.spread import WHOLE, Shard
-from laudo.store import Key, Row, atomic, fill, is_done, read
+from laudo.store import Key, Row, fill, is_done, read
 
 _PART = 128
 
@@ -37,7 +38,11 @@ def run(plan: Plan, *, shard: Shard = WHOLE) -> bool:
     corpus = mimic.open_corpus(plan.experiment.corpus_root(plan.run))
     chosen = {study.study_id: study for study in _subset(mimic.studies(corpus), settings)}
     if not chosen:
-        raise InputError("the corpus has no study", where=str(corpus.root), mend="set [mimic] root to the folder that holds files/ and the tables")
+        raise InputError(
+            "the corpus has no study",
+            where=str(corpus.root),
+            mend="set [mimic] root to the folder that holds files/ and the tables",
+        )
 
     with spread.pool() as over:
 
@@ -53,8 +58,14 @@ def _write_phantom(folder: Path, settings: Phantom) -> None:
     if marker.exists() and marker.read_text("utf-8") == wanted:
         return
     shutil.rmtree(folder, ignore_errors=True)
-    with Progress("phantom", settings.studies) as progress:
-        made = phantom.write(folder, count=settings.studies, seed=settings.seed, proportions=settings.proportions, size_px=settings.image_size)
+    with writing(folder), Progress("phantom", settings.studies) as progress:
+        made = phantom.write(
+            folder,
+            count=settings.studies,
+            seed=settings.seed,
+            proportions=settings.proportions,
+            size_px=settings.image_size,
+        )
         for _ in made:
             progress.add()
     with atomic(marker) as temporary:
@@ -67,7 +78,9 @@ def _subset(found: Iterable[mimic.RawStudy], settings: Prepare) -> Iterator[mimi
     for study in found:
         by_split[study.split].append(study)
     for split in SPLITS:
-        ranked = sorted(by_split[split], key=lambda s: hashlib.sha256(f"{settings.seed} {s.study_id}".encode()).digest())
+        ranked = sorted(
+            by_split[split], key=lambda s: hashlib.sha256(f"{settings.seed} {s.study_id}".encode()).digest()
+        )
         yield from ranked[: settings.size_of(split)]
 
 
@@ -84,7 +97,9 @@ def _prepare(job: tuple[mimic.RawStudy, Path, Prepare]) -> Row:
     }  # fmt: skip
 
 
-def _why_excluded(study: mimic.RawStudy, target: dict[str, str], kept: list[Row], troubles: list[str]) -> str | None:
+def _why_excluded(
+    study: mimic.RawStudy, target: dict[str, str], kept: list[Row], troubles: list[str]
+) -> str | None:
     if study.report is None:
         return "no report"
     if not study.report.strip():

@@ -38,9 +38,16 @@ class Progress:
     def _show(self, tail: str) -> None:
         share = 100 * self._done // self._total if self._total else 100
         line = f"{self._name}: {self._done}/{self._total} ({share}%), {tail}"
-        print(f"\r\x1b[K{line}" if sys.stderr.isatty() else line, end="" if sys.stderr.isatty() else "\n", file=sys.stderr, flush=True)
+        print(
+            f"\r\x1b[K{line}" if sys.stderr.isatty() else line,
+            end="" if sys.stderr.isatty() else "\n",
+            file=sys.stderr,
+            flush=True,
+        )
 
-    def __exit__(self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
         if kind is None and self._done > self._already:
             self._show(_duration(time.monotonic() - self._start))
         if sys.stderr.isatty():

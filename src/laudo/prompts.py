@@ -29,7 +29,13 @@ def translation(text: str, *, prompt: str) -> Messages:
 
 
 def report(
-    kept: Sequence[Mapping[str, Any]], *, run: Path, size_px: int, geometry: images.Geometry, prompt: str, exemplars: Sequence[str] = ()
+    kept: Sequence[Mapping[str, Any]],
+    *,
+    run: Path,
+    size_px: int,
+    geometry: images.Geometry,
+    prompt: str,
+    exemplars: Sequence[str] = (),
 ) -> Messages:
     """Asks for the report of one study.
 

@@ -23,7 +23,10 @@ class Table:
 
 def _table(name: str, verb: str, key: str, **columns: pa.DataType | tuple[pa.DataType, None]) -> Table:
     """Builds a table; a column given as `(type, None)` may be null."""
-    fields = [pa.field(n, t[0], nullable=True) if isinstance(t, tuple) else pa.field(n, t, nullable=False) for n, t in columns.items()]
+    fields = [
+        pa.field(n, t[0], nullable=True) if isinstance(t, tuple) else pa.field(n, t, nullable=False)
+        for n, t in columns.items()
+    ]
     return Table(name, verb, tuple(key.split()), pa.schema(fields))
 
 
@@ -47,7 +50,16 @@ TRANSLATIONS = _table(
     logprob=(_real, None), seconds=_real,
 )  # fmt: skip
 
-CHECKS = _table("checks", "check", "study_id section check", study_id=_int, section=_text, check=_text, passed=_flag, detail=_text)
+CHECKS = _table(
+    "checks",
+    "check",
+    "study_id section check",
+    study_id=_int,
+    section=_text,
+    check=_text,
+    passed=_flag,
+    detail=_text,
+)
 
 VERDICTS = _table("verdicts", "check", "study_id", study_id=_int, verdict=_text, sections_pt=SECTIONS)
 """`verdict`: accepted, repaired, flagged or quarantined; `sections_pt` is the final text."""
@@ -61,7 +73,9 @@ GENERATIONS = _table(
 )  # fmt: skip
 """`images` are the dicom_ids shown, in order; `completion` holds only what the model added."""
 
-LABELS = _table("labels", "evaluate", "study_id text label", study_id=_int, text=_text, label=_text, value=(_int, None))
+LABELS = _table(
+    "labels", "evaluate", "study_id text label", study_id=_int, text=_text, label=_text, value=(_int, None)
+)
 
 SCORES = _table(
     "scores", "evaluate", "study_id arm metric reference",
@@ -74,7 +88,10 @@ SUMMARY = _table(
 )  # fmt: skip
 """One row a figure: of an arm (`versus` empty) or of a difference `arm - versus`; `label` empty for all labels."""
 
-TABLES = {t.name: t for t in (STUDIES, TRANSLATIONS, CHECKS, VERDICTS, TRAINING, GENERATIONS, LABELS, SCORES, SUMMARY)}
+TABLES = {
+    t.name: t
+    for t in (STUDIES, TRANSLATIONS, CHECKS, VERDICTS, TRAINING, GENERATIONS, LABELS, SCORES, SUMMARY)
+}
 
 TIME_COLUMNS = frozenset({"seconds"})
 """Columns that differ from run to run; everything else is the same for the same experiment."""

@@ -19,7 +19,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from laudo import __version__, figures, images, sections, store
+from laudo import __version__, disk, figures, images, sections, store
 from laudo.config import SPLITS
 from laudo.findings import LABELS
 from laudo.plan import Plan
@@ -28,7 +28,12 @@ from laudo.store import Row
 EXAMPLE_PX = 320
 
 _WORDS = {"train": "treino", "validate": "validação", "test": "teste"}
-_VERDICTS = {"accepted": "aceita", "repaired": "reparada", "flagged": "com ressalva", "quarantined": "em quarentena"}
+_VERDICTS = {
+    "accepted": "aceita",
+    "repaired": "reparada",
+    "flagged": "com ressalva",
+    "quarantined": "em quarentena",
+}
 _REASONS = {
     "no report": "sem laudo", "empty report": "laudo vazio", "no usable section": "sem seção aproveitável", "no image": "sem imagem",
     "image file is missing": "arquivo de imagem ausente", "unreadable image": "imagem ilegível",
@@ -49,9 +54,9 @@ def run(plan: Plan) -> bool:
     tables = _read(plan)
     results = _results(plan, tables)
     page = _page(plan, tables, results)
-    with store.atomic(plan.run / "results.html") as temporary:
+    with disk.atomic(plan.run / "results.html") as temporary:
         temporary.write_text(page, "utf-8")
-    store.write_json(_json(plan), results)
+    disk.write_json(_json(plan), results)
     return True
 
 
@@ -128,7 +133,15 @@ def _results(plan: Plan, t: _Tables) -> dict[str, Any]:
     for row in t.summary:
         numbers = {name: _finite(row[name]) for name in ("value", "low", "high")} | {"n": row["n"]}
         if row["versus"] and not row["label"]:
-            differences.append({"a": row["arm"], "b": row["versus"], "metric": row["metric"], **numbers, "p": _finite(row["p"])})
+            differences.append(
+                {
+                    "a": row["arm"],
+                    "b": row["versus"],
+                    "metric": row["metric"],
+                    **numbers,
+                    "p": _finite(row["p"]),
+                }
+            )
         elif not row["versus"] and row["label"]:
             labels[row["arm"]][row["label"]] = numbers
         elif not row["versus"]:
@@ -150,7 +163,11 @@ def _studies(t: _Tables) -> dict[str, Any]:
     return {
         "by split": {split: sizes[split] for split in SPLITS},
         "patients": {split: patients[split] for split in SPLITS},
-        "excluded": dict(Counter(study["excluded"] for study in t.studies.values() if study["excluded"] is not None).most_common()),
+        "excluded": dict(
+            Counter(
+                study["excluded"] for study in t.studies.values() if study["excluded"] is not None
+            ).most_common()
+        ),
         "verdicts": {split: dict(counts) for split, counts in verdicts.items()},
     }
 
@@ -169,7 +186,9 @@ def _written(rows: list[Row]) -> dict[str, Any]:
 def _positives(t: _Tables) -> dict[str, int]:
     """Scored studies whose English target states the label, present or uncertain."""
     scored = {row["study_id"] for rows in t.generations.values() for row in rows}
-    counts = Counter(row["label"] for row in t.stated if row["study_id"] in scored and row["value"] in (1, -1))
+    counts = Counter(
+        row["label"] for row in t.stated if row["study_id"] in scored and row["value"] in (1, -1)
+    )
     return {label: counts[label] for label in LABELS}
 
 
@@ -185,7 +204,13 @@ def _chexpert(t: _Tables) -> dict[str, dict[str, int]]:
 def _page(plan: Plan, t: _Tables, results: dict[str, Any]) -> str:
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
-    environment = Environment(loader=PackageLoader("laudo"), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    environment = Environment(
+        loader=PackageLoader("laudo"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
     environment.filters |= {
         "num": figures.number, "signed": figures.signed, "p": figures.p_value, "whole": figures.whole, "arm": figures.arm_name,
         "metric": lambda name: figures.METRICS.get(name, name),
@@ -199,14 +224,18 @@ def _page(plan: Plan, t: _Tables, results: dict[str, Any]) -> str:
     )  # fmt: skip
 
 
-def _drawn(plan: Plan, t: _Tables, results: Mapping[str, Any], colours: Mapping[str, str]) -> dict[str, dict[str, Any]]:
+def _drawn(
+    plan: Plan, t: _Tables, results: Mapping[str, Any], colours: Mapping[str, str]
+) -> dict[str, dict[str, Any]]:
     """The figures by section and metric, marked safe: we made them, and their texts are escaped."""
     from markupsafe import Markup
 
     tuned = next((colours[name] for name, arm in plan.experiment.arms.items() if arm.adapter), figures.INK)
     drawn = {
         "differences": figures.differences(results["differences"]),
-        "labels": {"label_f1": figures.labels(results["labels"], positives=results["positives"], colours=colours)},
+        "labels": {
+            "label_f1": figures.labels(results["labels"], positives=results["positives"], colours=colours)
+        },
         "training": figures.training(t.training, colour=tuned),
         "spreads": figures.spreads(t.scores, colours=colours),
     }
@@ -235,7 +264,9 @@ def _excluded(reasons: Mapping[str, int]) -> dict[str, int]:
 
 def _lowest(t: _Tables) -> tuple[int, float] | None:
     """Step and value of the lowest validation loss."""
-    return min(figures.series(t.training, metric="loss", split="validate"), key=lambda point: point[1], default=None)
+    return min(
+        figures.series(t.training, metric="loss", split="validate"), key=lambda point: point[1], default=None
+    )
 
 
 # --- examples ------------------------------------------------------------------------------------------------
@@ -250,15 +281,26 @@ def _examples(plan: Plan, t: _Tables) -> list[dict[str, Any]]:
 
 def _example(plan: Plan, t: _Tables, study: Row) -> dict[str, Any]:
     study_id, verdict = study["study_id"], t.verdicts.get(study["study_id"])
-    written = {arm: next((row for row in rows if row["study_id"] == study_id), None) for arm, rows in t.generations.items()}
+    written = {
+        arm: next((row for row in rows if row["study_id"] == study_id), None)
+        for arm, rows in t.generations.items()
+    }
     return {
         "study_id": study_id,
-        "images": [{"view": image["view"], "uri": _data_uri(plan.run / image["path"])} for image in study["images"]],
+        "images": [
+            {"view": image["view"], "uri": _data_uri(plan.run / image["path"])} for image in study["images"]
+        ],
         "en": sections.render(study["target"], lang="en"),
         "pt": sections.render(verdict["sections_pt"], lang="pt") if verdict else "",
         "verdict": verdict["verdict"] if verdict else None,
         "arms": {
-            arm: {"row": row, **{count: t.scores[arm].get(f"label_{count}", {}).get(study_id) for count in ("tp", "fp", "fn")}}
+            arm: {
+                "row": row,
+                **{
+                    count: t.scores[arm].get(f"label_{count}", {}).get(study_id)
+                    for count in ("tp", "fp", "fn")
+                },
+            }
             for arm, row in written.items()
         },
     }

@@ -148,8 +148,14 @@ _PORTUGUESE = {
 }
 # Known by a part of the header, in this order, where it is in capitals before a colon (as section_parser.py).
 _PARTS = {
-    "impress": "impression", "conclus": "impression", "findings": "findings", "achados": "findings",
-    "history": "history", "comparison": "comparison", "comparacao": "comparison", "addendum": "addendum",
+    "impress": "impression",
+    "conclus": "impression",
+    "findings": "findings",
+    "achados": "findings",
+    "history": "history",
+    "comparison": "comparison",
+    "comparacao": "comparison",
+    "addendum": "addendum",
     "adendo": "addendum",
 }
 # A header that names only views (`CHEST, PA AND LATERAL:`) has the findings under it (as section_parser.py).

@@ -37,7 +37,9 @@ class Shard:
         except ValueError:
             index, count = -1, 0
         if not 0 <= index < count:
-            raise LaudoError(f"'{text}' is not a shard", mend="give INDEX/COUNT counted from 0, for example --shard 0/4")
+            raise LaudoError(
+                f"'{text}' is not a shard", mend="give INDEX/COUNT counted from 0, for example --shard 0/4"
+            )
         return cls(index, count)
 
 
@@ -66,7 +68,9 @@ def pool(processes: int | None = None) -> Iterator[Over]:
     if count == 1:
         yield map
         return
-    with ProcessPoolExecutor(count, mp_context=multiprocessing.get_context("spawn"), initializer=_leave_with_parent) as executor:
+    with ProcessPoolExecutor(
+        count, mp_context=multiprocessing.get_context("spawn"), initializer=_leave_with_parent
+    ) as executor:
 
         def over(function: Callable[[Item], Result], items: Iterable[Item], /) -> Iterator[Result]:
             source = iter(items)

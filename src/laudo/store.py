@@ -13,7 +13,6 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import json
-import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -25,6 +24,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from laudo import __version__
+from laudo.disk import atomic, read_json, write_json, writing
 from laudo.errors import InputError, LaudoError, NotReady
 from laudo.progress import Progress
 from laudo.records import Table
@@ -97,7 +97,7 @@ def state(partition: Partition) -> State:
     config = partition.folder / "config.json"
     if not config.exists():
         return State(False, 0)
-    found = _read_json(config)["identity"]
+    found = read_json(config)["identity"]
     reasons = tuple(_differences(found, partition.identity))
     rows = 0
     for path in _parts(partition):
@@ -145,7 +145,11 @@ def require(*partitions: Partition) -> None:
         now = state(partition)
         if not now.done:
             why = "; ".join(now.reasons) or f"{now.rows} rows so far"
-            raise NotReady(f"{partition.name} is {now.word} ({why})", where=str(partition.folder), mend=f"{partition.command} EXPERIMENT, or laudo run EXPERIMENT")
+            raise NotReady(
+                f"{partition.name} is {now.word} ({why})",
+                where=str(partition.folder),
+                mend=f"{partition.command} EXPERIMENT, or laudo run EXPERIMENT",
+            )
 
 
 # --- reading -------------------------------------------------------------------------------------------------
@@ -171,14 +175,23 @@ def _reading(path: Path, partition: Partition) -> Iterator[None]:
     try:
         yield
     except (OSError, pa.ArrowException) as error:
-        raise InputError(f"this part cannot be read ({type(error).__name__})", where=str(path), mend=f"delete it and {path.parent / 'done'}, then run {partition.command} again") from error
+        raise InputError(
+            f"this part cannot be read ({type(error).__name__})",
+            where=str(path),
+            mend=f"delete it and {path.parent / 'done'}, then run {partition.command} again",
+        ) from error
 
 
 # --- writing -------------------------------------------------------------------------------------------------
 
 
 def fill(
-    partition: Partition, keys: Sequence[Key], rows_of: Callable[[Sequence[Key]], list[Row]], *, part_size: int, shard: Shard = WHOLE
+    partition: Partition,
+    keys: Sequence[Key],
+    rows_of: Callable[[Sequence[Key]], list[Row]],
+    *,
+    part_size: int,
+    shard: Shard = WHOLE,
 ) -> bool:
     """Makes the parts that are missing and marks the partition done when all are there.
 
@@ -231,7 +244,7 @@ def _opened(partition: Partition, *, shared: bool) -> Iterator[None]:
     writing what is about to be superseded. `start` keeps two processes from readying the folder at once.
     """
     lock = partition.run / "locks" / f"{partition.name.replace('/', '.')}.lock"
-    with _writing(lock):
+    with writing(lock):
         lock.parent.mkdir(parents=True, exist_ok=True)
         file, start = lock.open("w"), lock.with_name("start").open("w")
     with file:
@@ -250,19 +263,23 @@ def _hold(file: IO[str], how: int, partition: Partition) -> None:
     try:
         fcntl.flock(file, how | fcntl.LOCK_NB)
     except BlockingIOError:
-        raise LaudoError(f"another process is making {partition.name}", where=str(partition.folder), mend="wait for it, or stop it") from None
+        raise LaudoError(
+            f"another process is making {partition.name}",
+            where=str(partition.folder),
+            mend="wait for it, or stop it",
+        ) from None
 
 
 def _is_current(partition: Partition) -> bool:
     config = partition.folder / "config.json"
-    return config.exists() and bool(_read_json(config)["identity"] == partition.identity)
+    return config.exists() and bool(read_json(config)["identity"] == partition.identity)
 
 
 def _ready(partition: Partition) -> None:
     """Moves another identity's parts aside, and removes what a kill left half written."""
     if not _is_current(partition):
         _supersede(partition)
-    with _writing(partition.folder):
+    with writing(partition.folder):
         partition.folder.mkdir(parents=True, exist_ok=True)
     for torn in partition.folder.glob(".*.tmp"):
         torn.unlink()
@@ -296,51 +313,3 @@ def _write_part(partition: Partition, number: int, rows: list[Row]) -> None:
         raise ValueError(f"{partition.name}: the key {partition.table.key} occurs twice in one part")
     with atomic(_part(partition, number)) as temporary:
         pq.write_table(table, temporary, compression="zstd")
-
-
-# --- files ---------------------------------------------------------------------------------------------------
-
-
-@contextmanager
-def atomic(path: Path) -> Iterator[Path]:
-    """A temporary path beside `path`; synced and renamed onto it when the block ends well, else removed."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with _writing(path):
-            yield temporary
-            with temporary.open("rb+") as file:
-                os.fsync(file.fileno())
-            temporary.replace(path)
-            _sync_folder(path.parent)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
-
-
-@contextmanager
-def _writing(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise LaudoError(f"cannot write ({error.strerror})", where=str(path), mend="make room or mend the permissions, then run the command again; what is finished is kept") from error
-
-
-def _sync_folder(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-
-
-def write_json(path: Path, value: Any) -> None:
-    """Writes JSON atomically."""
-    with atomic(path) as temporary:
-        temporary.write_text(json.dumps(value, ensure_ascii=False, indent=1) + "\n", "utf-8")
-
-
-def _read_json(path: Path) -> Any:
-    try:
-        return json.loads(path.read_text("utf-8"))
-    except ValueError as error:
-        raise InputError("this file is damaged", where=str(path), mend=f"delete the folder {path.parent} and run the command again") from error

@@ -29,10 +29,11 @@ from transformers import (
 
 from laudo import chat_hf, prompts, sections
 from laudo.config import Train
+from laudo.disk import write_json
 from laudo.errors import NotReady
 from laudo.plan import Plan
 from laudo.progress import Progress
-from laudo.store import Row, is_done, making, read, write_json, write_rows
+from laudo.store import Row, is_done, making, read, write_rows
 
 IGNORED = -100
 """The label that the loss leaves out (`torch.nn.CrossEntropyLoss`)."""
@@ -54,7 +55,11 @@ def run(plan: Plan) -> bool:
     rows = {split: answers(plan, split) for split in ("train", "validate")}
     for split, found in rows.items():
         if not found:
-            raise NotReady(f"no {split} study has an accepted translation", where=str(plan.verdicts.folder), mend=f"raise [prepare] {split}, or look at why the checks fail")
+            raise NotReady(
+                f"no {split} study has an accepted translation",
+                where=str(plan.verdicts.folder),
+                mend=f"raise [prepare] {split}, or look at why the checks fail",
+            )
     with making(plan.training) as folder:
         set_seed(settings.seed)
         model, processor = chat_hf.load(settings)
@@ -72,8 +77,14 @@ def answers(plan: Plan, split: str) -> list[tuple[Row, str]]:
 
     Only accepted and repaired translations are learnt from.
     """
-    final = {v["study_id"]: v["sections_pt"] for v in read(plan.verdicts) if v["verdict"] in ("accepted", "repaired")}
-    studies = [s for s in read(plan.studies) if s["split"] == split and not s["excluded"] and s["study_id"] in final]
+    final = {
+        v["study_id"]: v["sections_pt"]
+        for v in read(plan.verdicts)
+        if v["verdict"] in ("accepted", "repaired")
+    }
+    studies = [
+        s for s in read(plan.studies) if s["split"] == split and not s["excluded"] and s["study_id"] in final
+    ]
     return [(study, sections.render(final[study["study_id"]], lang="pt")) for study in studies]
 
 
@@ -102,7 +113,9 @@ def collate(examples: Sequence[dict[str, torch.Tensor]], *, pad: int) -> dict[st
     """Pads on the right: (batch, tokens) each, and all images in one `pixel_values` (images, 3, height, width)."""
 
     def padded(name: str, value: int) -> torch.Tensor:
-        return torch.nn.utils.rnn.pad_sequence([e[name] for e in examples], batch_first=True, padding_value=value)
+        return torch.nn.utils.rnn.pad_sequence(
+            [e[name] for e in examples], batch_first=True, padding_value=value
+        )
 
     lengths = torch.tensor([len(e["input_ids"]) for e in examples])
     ids = padded("input_ids", pad)
@@ -128,7 +141,11 @@ class _Examples(Dataset[dict[str, torch.Tensor]]):
         study, answer = self._rows[index]
         e = self._plan.experiment
         messages = prompts.report(
-            study["images"], run=self._plan.run, size_px=e.prepare.size_px, geometry=e.generate.geometry, prompt=e.train.prompt
+            study["images"],
+            run=self._plan.run,
+            size_px=e.prepare.size_px,
+            geometry=e.generate.geometry,
+            prompt=e.train.prompt,
         )
         return example(self._processor, messages, answer)
 
@@ -140,15 +157,27 @@ def _with_lora(model: Any, settings: Train) -> Any:
     targets = "all-linear" if settings.targets == "all-linear" else _LANGUAGE
     if settings.gradient_checkpointing:
         model.enable_input_require_grads()
-    config = LoraConfig(r=settings.r, lora_alpha=settings.alpha, lora_dropout=settings.dropout, target_modules=targets, task_type="CAUSAL_LM")
+    config = LoraConfig(
+        r=settings.r,
+        lora_alpha=settings.alpha,
+        lora_dropout=settings.dropout,
+        target_modules=targets,
+        task_type="CAUSAL_LM",
+    )
     return get_peft_model(model, config)
 
 
-def _trainer(plan: Plan, model: Any, processor: Any, rows: dict[str, list[tuple[Row, str]]], folder: Path) -> AnswerTrainer:
+def _trainer(
+    plan: Plan, model: Any, processor: Any, rows: dict[str, list[tuple[Row, str]]], folder: Path
+) -> AnswerTrainer:
     s = plan.experiment.train
     steps = math.ceil(math.ceil(len(rows["train"]) / s.batch_size) / s.gradient_accumulation * s.epochs)
     every = max(1, steps // s.evaluations)
-    checkpointing = {"gradient_checkpointing": True, "gradient_checkpointing_kwargs": {"use_reentrant": False}} if s.gradient_checkpointing else {}
+    checkpointing = (
+        {"gradient_checkpointing": True, "gradient_checkpointing_kwargs": {"use_reentrant": False}}
+        if s.gradient_checkpointing
+        else {}
+    )
     on_gpu = chat_hf.device() == "cuda"
     arguments = TrainingArguments(
         output_dir=str(folder), num_train_epochs=s.epochs, per_device_train_batch_size=s.batch_size, per_device_eval_batch_size=s.batch_size,
@@ -177,7 +206,13 @@ class AnswerTrainer(Trainer):  # type: ignore[misc]
         self.model_accepts_loss_kwargs = True
         self._seen = torch.zeros(3)
 
-    def compute_loss(self, model: Any, inputs: dict[str, torch.Tensor], return_outputs: bool = False, num_items_in_batch: Any = None) -> Any:
+    def compute_loss(
+        self,
+        model: Any,
+        inputs: dict[str, torch.Tensor],
+        return_outputs: bool = False,
+        num_items_in_batch: Any = None,
+    ) -> Any:
         """Mean cross-entropy of the answer's tokens, over the accumulated batch where its count is given."""
         loss, sums = answer_sums(model, inputs)
         if model.training:
@@ -185,7 +220,9 @@ class AnswerTrainer(Trainer):  # type: ignore[misc]
             return loss / (num_items_in_batch if num_items_in_batch is not None else sums[2])
         return loss / sums[2]
 
-    def evaluate(self, eval_dataset: Any = None, ignore_keys: Any = None, metric_key_prefix: str = "eval") -> dict[str, float]:
+    def evaluate(
+        self, eval_dataset: Any = None, ignore_keys: Any = None, metric_key_prefix: str = "eval"
+    ) -> dict[str, float]:
         """Means over all answer tokens of the validation split, not means of means of batches."""
         model = self.model.eval()
         total = torch.zeros(4)
@@ -199,7 +236,9 @@ class AnswerTrainer(Trainer):  # type: ignore[misc]
         metrics = {f"{metric_key_prefix}_{name}": value for name, value in zip(METRICS, values, strict=True)}
         model.train()
         self.log(metrics)
-        self.control: TrainerControl = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
+        self.control: TrainerControl = self.callback_handler.on_evaluate(
+            self.args, self.state, self.control, metrics
+        )
         return metrics
 
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
@@ -236,20 +275,30 @@ def answer_sums(model: Any, inputs: dict[str, torch.Tensor]) -> tuple[torch.Tens
 class _Shown(TrainerCallback):  # type: ignore[misc]
     """Progress, and the marker of a checkpoint that is whole."""
 
-    def on_train_begin(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
+    def on_train_begin(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
+    ) -> None:
         self._progress = Progress("training", state.max_steps, already=state.global_step)
 
-    def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
+    def on_step_end(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
+    ) -> None:
         self._progress.add()
 
-    def on_save(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
+    def on_save(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
+    ) -> None:
         folder = Path(args.output_dir) / f"checkpoint-{state.global_step}"
         write_json(folder / _COMPLETE, {"files": sorted(path.name for path in folder.iterdir())})
 
 
 def _last_complete(folder: Path) -> str | None:
     """The newest checkpoint that was written to its end; torn ones are removed."""
-    found = sorted(folder.glob("checkpoint-*"), key=lambda p: int(p.name.split("-")[1])) if folder.is_dir() else []
+    found = (
+        sorted(folder.glob("checkpoint-*"), key=lambda p: int(p.name.split("-")[1]))
+        if folder.is_dir()
+        else []
+    )
     for torn in [p for p in found if not _is_whole(p)]:
         shutil.rmtree(torn)
     whole = [p for p in found if p.exists()]
@@ -259,7 +308,9 @@ def _last_complete(folder: Path) -> str | None:
 def _is_whole(checkpoint: Path) -> bool:
     """Whether it was written to its end and nobody has begun to remove it: the Trainer removes old ones."""
     marker = checkpoint / _COMPLETE
-    return marker.exists() and all((checkpoint / name).exists() for name in json.loads(marker.read_text("utf-8"))["files"])
+    return marker.exists() and all(
+        (checkpoint / name).exists() for name in json.loads(marker.read_text("utf-8"))["files"]
+    )
 
 
 def _save_adapter(model: Any, folder: Path) -> None:
@@ -275,7 +326,12 @@ def _curves(history: list[dict[str, float]]) -> list[Row]:
     for line in history:
         for split, prefix in (("train", ""), ("validate", "eval_")):
             rows += [
-                {"step": int(line["step"]), "split": split, "metric": name, "value": float(line[prefix + name])}
+                {
+                    "step": int(line["step"]),
+                    "split": split,
+                    "metric": name,
+                    "value": float(line[prefix + name]),
+                }
                 for name in METRICS
                 if prefix + name in line
             ]

@@ -27,7 +27,12 @@ def run(plan: Plan, *, shard: Shard = WHOLE, open_chat: Callable[[], Chat] | Non
     if is_done(plan.translations):
         return False
     settings = plan.experiment.translate
-    texts = {(s["study_id"], name): text for s in read(plan.studies) if not s["excluded"] for name, text in s["target"].items()}
+    texts = {
+        (s["study_id"], name): text
+        for s in read(plan.studies)
+        if not s["excluded"]
+        for name, text in s["target"].items()
+    }
     chat: Chat | None = None
 
     def rows_of(keys: Sequence[Key]) -> list[Row]:

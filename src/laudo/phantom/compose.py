@@ -49,7 +49,9 @@ class Report:
     @property
     def said(self) -> tuple[tuple[str, Said], ...]:
         target = [s for s in self.sections if s.header in ("FINDINGS", "IMPRESSION", "")]
-        return tuple((s.header.lower(), said) for s in target for sentence in s.sentences for said in sentence.said)
+        return tuple(
+            (s.header.lower(), said) for s in target for sentence in s.sentences for said in sentence.said
+        )
 
     def mimic_text(self) -> str:
         """The report file: lines under 80 characters, each after one space, `FINAL REPORT` centred."""
@@ -76,7 +78,9 @@ def compose(facts: list[Fact], rng: Random, *, lateral: bool, new_wordings: bool
     """
     form = rng.choices(list(_FORMS), list(_FORMS.values()))[0]
     findings, impression = _findings(facts, rng, new_wordings), _impression(facts, rng)
-    sections = [] if form == "unsectioned" and rng.random() < 0.5 else _preliminaries(facts, rng, lateral=lateral)
+    sections = (
+        [] if form == "unsectioned" and rng.random() < 0.5 else _preliminaries(facts, rng, lateral=lateral)
+    )
     if form == "unsectioned":
         sections = [s for s in sections if s.header == "EXAMINATION"] + [Section("", tuple(findings))]
     if form in ("both", "findings"):
@@ -108,8 +112,12 @@ def _findings(facts: list[Fact], rng: Random, new: bool) -> list[Sentence]:
 
 
 def _impression(facts: list[Fact], rng: Random) -> list[Sentence]:
-    told = sorted((f for f in facts if f.status != "absent" and f.kind is None), key=lambda f: _ORDER.index(f.finding))
-    out = [phrase(fact, rng) for fact in told] or [other("no_acute" if any(f.kind for f in facts) else "normal", rng)]
+    told = sorted(
+        (f for f in facts if f.status != "absent" and f.kind is None), key=lambda f: _ORDER.index(f.finding)
+    )
+    out = [phrase(fact, rng) for fact in told] or [
+        other("no_acute" if any(f.kind for f in facts) else "normal", rng)
+    ]
     if len(out) > 1 and rng.random() < 0.5:
         out = [Sentence(f"{i}. {s.en}", f"{i}. {s.pt}", s.said) for i, s in enumerate(out, 1)]
     if told and rng.random() < 0.08:
@@ -126,14 +134,20 @@ def _preliminaries(facts: list[Fact], rng: Random, *, lateral: bool) -> list[Sec
     sections.append(Section("INDICATION", (other("indication", rng),)))
     if rng.random() < 0.7:
         sections.append(Section("TECHNIQUE", (technique,)))
-    sections.append(Section("COMPARISON", (other("comparison" if compared or rng.random() < 0.5 else "comparison_none", rng),)))
+    sections.append(
+        Section(
+            "COMPARISON", (other("comparison" if compared or rng.random() < 0.5 else "comparison_none", rng),)
+        )
+    )
     if rng.random() < 0.02:
         sections.append(Section("WET READ", tuple(_impression(facts, rng)[:1])))
     return [s for s in sections if rng.random() < 0.93]
 
 
 def _wrapped(text: str) -> list[str]:
-    return textwrap.wrap(text, 78, initial_indent=" ", subsequent_indent=" ", break_on_hyphens=False, break_long_words=False)
+    return textwrap.wrap(
+        text, 78, initial_indent=" ", subsequent_indent=" ", break_on_hyphens=False, break_long_words=False
+    )
 
 
 def _block(section: Section) -> list[str]:

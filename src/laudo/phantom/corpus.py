@@ -34,7 +34,12 @@ _METADATA_COLUMNS = (
     "dicom_id", "subject_id", "study_id", "PerformedProcedureStepDescription", "ViewPosition", "Rows", "Columns", "StudyDate",
     "StudyTime", "ProcedureCodeSequence_CodeMeaning", "ViewCodeSequence_CodeMeaning", "PatientOrientationCodeSequence_CodeMeaning",
 )  # fmt: skip
-_VIEW_MEANINGS = {"AP": "antero-posterior", "PA": "postero-anterior", "LATERAL": "lateral", "LL": "left lateral"}
+_VIEW_MEANINGS = {
+    "AP": "antero-posterior",
+    "PA": "postero-anterior",
+    "LATERAL": "lateral",
+    "LL": "left lateral",
+}
 
 
 @dataclass(frozen=True)
@@ -80,27 +85,58 @@ def studies(*, count: int, seed: int, proportions: tuple[float, ...] = (60, 10, 
         visits = min(rng.choices(range(1, 10), (40, 18, 12, 9, 7, 5, 4, 3, 2))[0], count - done)
         date = rng.randint(21100101, 21991231) // 10000 * 10000 + 101
         for visit in range(visits):
-            yield _study(next(study_ids), subject, split, date + 10000 * visit, Random(f"study {seed} {done + visit}"))
+            yield _study(
+                next(study_ids), subject, split, date + 10000 * visit, Random(f"study {seed} {done + visit}")
+            )
         made[split] += visits
         done += visits
 
 
 def _study(study_id: int, subject_id: int, split: str, date: int, rng: Random) -> Study:
     portable = rng.random() < 0.5
-    views = ["AP"] * rng.choice((1, 1, 1, 2)) if portable else rng.choice((["PA", "LATERAL"], ["PA", "LATERAL"], ["PA", "LL"], ["PA", "PA", "LATERAL"], ["PA", "PA", "LATERAL", "LL"]))
+    views = (
+        ["AP"] * rng.choice((1, 1, 1, 2))
+        if portable
+        else rng.choice(
+            (
+                ["PA", "LATERAL"],
+                ["PA", "LATERAL"],
+                ["PA", "LL"],
+                ["PA", "PA", "LATERAL"],
+                ["PA", "PA", "LATERAL", "LL"],
+            )
+        )
+    )
     images = tuple(Image(_dicom_id(rng), view, rng.random() > 0.04) for view in views)
     facts = sample(rng)
     report = compose(facts, rng, lateral=not portable, new_wordings=split == "test")
     procedure = "CHEST (PORTABLE AP)" if portable else "CHEST (PA AND LAT)"
     time = round(rng.randint(0, 23) * 10000 + rng.randint(0, 59) * 100 + rng.random() * 59, 3)
-    return Study(study_id, subject_id, split, date + rng.randint(0, 11) * 100 + rng.randint(0, 27), time, procedure, images, tuple(facts), report)
+    return Study(
+        study_id,
+        subject_id,
+        split,
+        date + rng.randint(0, 11) * 100 + rng.randint(0, 27),
+        time,
+        procedure,
+        images,
+        tuple(facts),
+        report,
+    )
 
 
 def _dicom_id(rng: Random) -> str:
     return "-".join(f"{rng.getrandbits(32):08x}" for _ in range(5))
 
 
-def write(folder: Path, *, count: int, seed: int, proportions: tuple[float, ...] = (60, 10, 30), size_px: int | None = 512) -> Iterator[int]:
+def write(
+    folder: Path,
+    *,
+    count: int,
+    seed: int,
+    proportions: tuple[float, ...] = (60, 10, 30),
+    size_px: int | None = 512,
+) -> Iterator[int]:
     """Writes the corpus, yielding the number of studies done so far.
 
     Args:
@@ -111,9 +147,16 @@ def write(folder: Path, *, count: int, seed: int, proportions: tuple[float, ...]
     for made in (mimic, truth):
         made.mkdir(parents=True, exist_ok=True)
     with ExitStack() as stack:
-        tables = {name: stack.enter_context(_Table(mimic / f"mimic-cxr-2.0.0-{name}.csv.gz", columns)) for name, columns in _columns().items()}
-        lines = {name: stack.enter_context(_gzip_text(truth / f"{name}.jsonl.gz")) for name in ("facts", "reports")}
-        archive = stack.enter_context(zipfile.ZipFile(mimic / "mimic-cxr-reports.zip", "w", zipfile.ZIP_DEFLATED))
+        tables = {
+            name: stack.enter_context(_Table(mimic / f"mimic-cxr-2.0.0-{name}.csv.gz", columns))
+            for name, columns in _columns().items()
+        }
+        lines = {
+            name: stack.enter_context(_gzip_text(truth / f"{name}.jsonl.gz")) for name in ("facts", "reports")
+        }
+        archive = stack.enter_context(
+            zipfile.ZipFile(mimic / "mimic-cxr-reports.zip", "w", zipfile.ZIP_DEFLATED)
+        )
         drawn = _draw_all(mimic, studies(count=count, seed=seed, proportions=proportions), size_px)
         for number, (study, shapes) in enumerate(drawn, 1):
             _write_tables(tables, study, shapes)
@@ -125,7 +168,12 @@ def write(folder: Path, *, count: int, seed: int, proportions: tuple[float, ...]
 def _columns() -> dict[str, tuple[str, ...]]:
     keys = ("subject_id", "study_id")
     labels = (*keys, *_LABEL_COLUMNS)
-    return {"metadata": _METADATA_COLUMNS, "split": ("dicom_id", "study_id", "subject_id", "split"), "chexpert": labels, "negbio": labels}
+    return {
+        "metadata": _METADATA_COLUMNS,
+        "split": ("dicom_id", "study_id", "subject_id", "split"),
+        "chexpert": labels,
+        "negbio": labels,
+    }
 
 
 class _Table:
@@ -153,7 +201,9 @@ def _entry(name: str) -> zipfile.ZipInfo:
     return info
 
 
-def _draw_all(mimic: Path, made: Iterable[Study], size_px: int | None) -> Iterator[tuple[Study, list[tuple[int, int]]]]:
+def _draw_all(
+    mimic: Path, made: Iterable[Study], size_px: int | None
+) -> Iterator[tuple[Study, list[tuple[int, int]]]]:
     if size_px is None:
         for study in made:
             yield study, [(3056, 2544) if image.view == "PA" else (2705, 2539) for image in study.images]
@@ -178,7 +228,9 @@ def _draw_study(job: tuple[Path, Study, int]) -> tuple[Study, list[tuple[int, in
     return study, shapes
 
 
-def _write_tables(tables: dict[str, csv.DictWriter[str]], study: Study, shapes: list[tuple[int, int]]) -> None:
+def _write_tables(
+    tables: dict[str, csv.DictWriter[str]], study: Study, shapes: list[tuple[int, int]]
+) -> None:
     keys = {"subject_id": study.subject_id, "study_id": study.study_id}
     for image, (rows, columns) in zip(study.images, shapes, strict=True):
         tables["split"].writerow({"dicom_id": image.dicom_id, **keys, "split": study.split})
@@ -188,7 +240,9 @@ def _write_tables(tables: dict[str, csv.DictWriter[str]], study: Study, shapes: 
             "ProcedureCodeSequence_CodeMeaning": study.procedure, "ViewCodeSequence_CodeMeaning": _VIEW_MEANINGS[image.view],
             "PatientOrientationCodeSequence_CodeMeaning": "Recumbent" if image.view == "AP" else "Erect",
         })  # fmt: skip
-    labels = {name: "" if value is None else f"{value:.1f}" for name, value in chexpert_labels(study.report).items()}
+    labels = {
+        name: "" if value is None else f"{value:.1f}" for name, value in chexpert_labels(study.report).items()
+    }
     for name in ("chexpert", "negbio"):
         tables[name].writerow({**keys, **labels})
 
@@ -207,9 +261,18 @@ def chexpert_labels(report: Report) -> dict[str, int | None]:
 
 def _write_truth(lines: dict[str, io.TextIOWrapper], study: Study) -> None:
     said: list[dict[str, Any]] = [
-        {"section": section, **asdict(row.fact), "wording": row.wording, "set_aside": row.set_aside} for section, row in study.report.said
+        {"section": section, **asdict(row.fact), "wording": row.wording, "set_aside": row.set_aside}
+        for section, row in study.report.said
     ]
-    _line(lines["facts"], {"study_id": study.study_id, "split": study.split, "drawn": [asdict(f) for f in study.facts if f.status != "absent"], "said": said})
+    _line(
+        lines["facts"],
+        {
+            "study_id": study.study_id,
+            "split": study.split,
+            "drawn": [asdict(f) for f in study.facts if f.status != "absent"],
+            "said": said,
+        },
+    )
     _line(lines["reports"], {"study_id": study.study_id, "text_pt": study.report.portuguese_text(),
                              "sections": [{"header": s.header, "en": s.en, "pt": s.pt} for s in study.report.sections]})  # fmt: skip
 

@@ -97,13 +97,17 @@ def sample(rng: Random) -> list[Fact]:
         chosen.append(name)
     facts = [_finding(rng, name) for name in chosen] + _devices(rng)
     said = {fact.finding for fact in facts}
-    return facts + [Fact(name, "absent") for name, p in _DENIED.items() if name not in said and rng.random() < p]
+    return facts + [
+        Fact(name, "absent") for name, p in _DENIED.items() if name not in said and rng.random() < p
+    ]
 
 
 def _finding(rng: Random, name: str) -> Fact:
     _, sides, sized = _ABNORMAL[name]
     side = rng.choice(_SIDES[sides]) if sides else None
-    size: Size | None = rng.choice(("small", "moderate", "large")) if sized and rng.random() < _SIZED else None
+    size: Size | None = (
+        rng.choice(("small", "moderate", "large")) if sized and rng.random() < _SIZED else None
+    )
     if rng.random() < _UNCERTAIN:
         return Fact(name, "uncertain", side, size)
     change: Change | None = None
@@ -120,5 +124,7 @@ def _devices(rng: Random) -> list[Fact]:
     for kind in rng.sample(kinds, rng.choice((1, 1, 2))):
         sided = kind in ("central_line", "pacemaker")
         status: Status = "uncertain" if kind == "central_line" and rng.random() < 0.1 else "present"
-        facts.append(Fact("support_devices", status, rng.choice(("left", "right")) if sided else None, kind=kind))
+        facts.append(
+            Fact("support_devices", status, rng.choice(("left", "right")) if sided else None, kind=kind)
+        )
     return facts

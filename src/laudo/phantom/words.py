@@ -118,13 +118,18 @@ def deny(facts: list[Fact], rng: Random, *, new_wordings: bool) -> Sentence:
     frame = rng.choice(_frames_for(facts[0].finding, new_wordings))
     nouns, said = [], []
     for fact in facts:
-        options = [c[1] for c in _choices(fact.finding, "absent", new_wordings) if len(c) == 2 and c[0] == frame]
+        options = [
+            c[1] for c in _choices(fact.finding, "absent", new_wordings) if len(c) == 2 and c[0] == frame
+        ]
         if not options:
             continue
         noun = rng.choice(options)
         nouns.append(wordings()["findings"][fact.finding]["negated"][int(noun)])
         said.append(_said(fact, f"{fact.finding}/absent/{frame}/{noun}"))
-    en, pt = (frames[int(frame)][i].replace("{list}", _listed([n[i] for n in nouns], word)) for i, word in enumerate(("or", "ou")))
+    en, pt = (
+        frames[int(frame)][i].replace("{list}", _listed([n[i] for n in nouns], word))
+        for i, word in enumerate(("or", "ou"))
+    )
     return Sentence(en, pt, tuple(said))
 
 
@@ -161,7 +166,12 @@ def _whole_sentence(fact: Fact, wording: str, index: int, status: str, rng: Rand
     lado_m, lado_f, lado = _LADO.get(fact.side or "", ("", "", ""))
     side = fact.side or ""
     en = en.replace("{side}", side).replace("{Side}", side.capitalize()).replace("{cm}", cm)
-    pt = pt.replace("{lado_m}", lado_m).replace("{lado_f}", lado_f).replace("{lado}", lado).replace("{cm}", cm.replace(".", ","))
+    pt = (
+        pt.replace("{lado_m}", lado_m)
+        .replace("{lado_f}", lado_f)
+        .replace("{lado}", lado)
+        .replace("{cm}", cm.replace(".", ","))
+    )
     return Sentence(en, pt, (_said(replace(fact, size=None), wording),))
 
 
@@ -207,7 +217,11 @@ def _side_pt(side: str | None, *, many: bool) -> str:
 def _fill(frame: str, phrase: _Phrase, lang: str) -> str:
     text = _CHOICE.sub(lambda m: _agree(m[1], phrase.plural, phrase.gender), frame)
     np = phrase.en if lang == "en" else phrase.pt
-    return text.replace("{a np}", phrase.article + np).replace("{np}", np).replace("{Np}", np[0].upper() + np[1:])
+    return (
+        text.replace("{a np}", phrase.article + np)
+        .replace("{np}", np)
+        .replace("{Np}", np[0].upper() + np[1:])
+    )
 
 
 def _agree(forms: str, many: bool, gender: str) -> str:
