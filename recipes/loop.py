@@ -50,8 +50,3 @@ def train(
                 file.write(json.dumps(row) + "\n")
             print(row, flush=True)
     save()
-
-
-def spread_out(parameters: list[torch.nn.Parameter]) -> int:
-    """How many weights there are."""
-    return sum(p.numel() for p in parameters)
