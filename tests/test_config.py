@@ -127,6 +127,7 @@ def test_all_that_is_wrong_is_said_at_once(tmp_path):
         ("epochs = 1", "epochs = 0", "train.epochs: Input should be greater than 0"),
         ('[generate]\nmodel = "phantom:reporter"', '[generate]\nmodel = "a/b"', "name one model in both"),
         ("[arms.zero_shot]", '[arms."zero shot"]', "arm 'zero shot': letters, digits and _ only"),
+        ("[arms.zero_shot]", "[arms.pt]", "arm 'pt': en and pt are the references"),
     ],
 )
 def test_a_value_that_may_not_be_is_named_by_its_key(tmp_path, old, new, said):

@@ -35,8 +35,9 @@ from laudo import (
 )
 from laudo.chat import FakeChat
 from laudo.config import Arm, Experiment, Model
-from laudo.errors import ExperimentError
+from laudo.errors import ExperimentError, NotReady
 from laudo.plan import Plan, plan
+from laudo.stats import Cohort
 from laudo.store import fill, is_done, read
 
 PACKAGE = Path(laudo.__path__[0])
@@ -395,6 +396,41 @@ def test_fault_6_scores_are_one_row_a_value_and_figures_live_elsewhere(by_hand, 
         "metric",
         "reference",
     )
+
+
+def test_an_empty_report_earns_no_label(by_hand, monkeypatch):
+    """Read as a text it would state No Finding, and be right about every normal study."""
+    monkeypatch.setattr(bertscore, "Encoder", Words)
+    generated(by_hand, {"zero_shot": " \n", "few_shot": "", "lora": "Cardiomegalia."})
+    evaluate.run(by_hand)
+    for arm in ("zero_shot", "few_shot"):
+        assert {row["value"] for row in read(by_hand.labels[arm])} == {None}
+        said = {
+            (row["metric"], row["value"]) for row in read(by_hand.scores[arm]) if row["metric"][:5] == "label"
+        }
+        assert said == {("label_tp", 0.0), ("label_fp", 0.0), ("label_fn", 1.0)}
+
+
+def test_patients_of_excluded_studies_are_not_resampled(by_hand, monkeypatch):
+    cohorts = []
+    monkeypatch.setattr(bertscore, "Encoder", Words)
+    monkeypatch.setattr(
+        evaluate, "Cohort", lambda patients, **o: cohorts.append(patients) or Cohort(patients, **o)
+    )
+    rows = read(by_hand.studies)
+    monkeypatch.setattr(
+        evaluate, "read",
+        lambda p: [{**r, "excluded": "no image" if r["study_id"] == OTHER_TEST else None} for r in rows] if p is by_hand.studies else read(p),
+    )  # fmt: skip
+    generated(by_hand, dict.fromkeys(by_hand.experiment.arms, "Cardiomegalia."))
+    evaluate.run(by_hand)
+    assert set(cohorts[0]) == {TEST}
+
+
+def test_without_a_test_study_generation_says_so(by_hand, monkeypatch):
+    monkeypatch.setattr(generate, "read", lambda p: [r for r in read(p) if r.get("split") != "test"])
+    with pytest.raises(NotReady, match="no test study"):
+        generate.run(by_hand, open_chat=lambda _: FakeChat(lambda chat: ""))
 
 
 # --- 7 -------------------------------------------------------------------------------------------------------

@@ -115,6 +115,22 @@ def test_a_changed_model_file_is_a_changed_model(tiny, tmp_path):
     assert stale(plan(e, tmp_path / "run")) == AFTER_TRANSLATIONS
 
 
+def test_retrained_weights_of_the_same_size_are_noticed(tiny, tmp_path, monkeypatch):
+    """Large files are only sampled; training moves every weight. `.bin` is how BERTimbau comes."""
+    monkeypatch.setattr("laudo.models._WHOLE_BYTES", 2**10)
+    monkeypatch.setattr("laudo.models._SAMPLE_BYTES", 2**6)
+    for name in ("model.safetensors", "pytorch_model.bin"):
+        model = tmp_path / name
+        model.mkdir()
+        (model / "config.json").write_text("{}", "utf-8")
+        (model / name).write_bytes(bytes(2**16))
+        e = changed(tiny, {"translate.model": str(model)})
+        finished(plan(e, tmp_path / f"run-{name}"))
+        assert stale(plan(e, tmp_path / f"run-{name}")) == set()
+        (model / name).write_bytes(bytes(2**10) + b"\1" * (2**16 - 2**10))
+        assert stale(plan(e, tmp_path / f"run-{name}")) == AFTER_TRANSLATIONS
+
+
 def test_the_same_model_in_another_place_is_the_same_model(tiny, tmp_path):
     """A run may move to another machine; the files count, not where they lie."""
     model = str(files("laudo.phantom").joinpath("models", "translator"))

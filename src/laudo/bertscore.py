@@ -95,23 +95,15 @@ class Encoder:
         revision: commit, tag or branch of a hub id.
         device: torch's name of a device.
         batch_size: texts run together.
-        download: whether a hub id may be fetched; without it only what is on disk is used.
 
     Raises:
         InputError: the model is not on disk, is of another family, or has no such layer.
     """
 
     def __init__(
-        self,
-        name: str,
-        *,
-        layer: int,
-        revision: str | None = None,
-        device: str = "cpu",
-        batch_size: int = 32,
-        download: bool = False,
+        self, name: str, *, layer: int, revision: str | None = None, device: str = "cpu", batch_size: int = 32
     ) -> None:
-        self._tokenizer, model = _load(name, revision=revision, download=download)
+        self._tokenizer, model = _load(name, revision=revision)
         # from_pretrained leaves a model in evaluation mode: no dropout.
         self._model = _cut(model, layer=layer, name=name)
         self._model.to(device)
@@ -154,19 +146,18 @@ class Encoder:
             yield text, Embedded(vectors[i][mask[i]], content[i][mask[i]], len(whole[i]) > self._limit)
 
 
-def _load(name: str, *, revision: str | None, download: bool) -> tuple["PreTrainedTokenizerBase", "Model"]:
+def _load(name: str, *, revision: str | None) -> tuple["PreTrainedTokenizerBase", "Model"]:
     import torch
     from transformers import AutoConfig, AutoModel, AutoTokenizer
 
-    source = {"revision": revision, "local_files_only": not download or Path(name).is_dir()}
     try:
-        config = AutoConfig.from_pretrained(name, **source)
+        config = AutoConfig.from_pretrained(name, revision=revision)
         if config.model_type not in FAMILIES:
             raise InputError(
                 f"BERTScore takes {' or '.join(FAMILIES)} models, not {config.model_type}", where=name
             )
-        model = AutoModel.from_pretrained(name, config=config, dtype=torch.float32, **source)
-        return AutoTokenizer.from_pretrained(name, **source), model
+        model = AutoModel.from_pretrained(name, config=config, dtype=torch.float32, revision=revision)
+        return AutoTokenizer.from_pretrained(name, revision=revision), model
     except (OSError, ValueError) as error:
         raise InputError(
             f"the BERTScore model cannot be loaded: {str(error).splitlines()[0]}",

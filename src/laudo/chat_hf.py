@@ -31,8 +31,6 @@ from laudo.config import Model
 from laudo.errors import InputError, LaudoError
 from laudo.prompts import Messages
 
-# Nothing is fetched unless the user's environment says so; `from_pretrained` then finds local files only.
-os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 hf_logging.disable_progress_bar()
 # It reports at import that an optional kernel, which would be fetched from a hub, is not there.
@@ -116,11 +114,6 @@ def _check_4bit(model: Any) -> None:
 
 def tokenizer_of(processor: Any) -> Any:
     return getattr(processor, "tokenizer", processor)
-
-
-def image_size(processor: Any) -> int:
-    """The side of the square, in pixels, that the model takes."""
-    return int(processor.image_processor.size["height"])
 
 
 def render(processor: Any, chat: Messages) -> str:

@@ -156,6 +156,8 @@ class Experiment(Settings):
         for name in self.arms:
             if not name.replace("_", "").isalnum():
                 raise ValueError(f"arm '{name}': letters, digits and _ only")
+            if name in ("en", "pt"):
+                raise ValueError(f"arm '{name}': en and pt are the references, give it another name")
         return self
 
     @model_validator(mode="after")

@@ -1,6 +1,6 @@
 """evaluate: labels, scores of each study, and figures with intervals for each arm and between arms.
 
-To add a metric, write its rows of `scores` in `_study_rows`, and name it with its aggregate in `_figures`.
+To add a metric, write its rows of `scores` in `_score`, and name it with its aggregate in `_figures`.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from typing import Any
 
 from laudo import bertscore, findings, models, sections
 from laudo.config import Encoder
+from laudo.lexicon import Lang
 from laudo.plan import Plan
 from laudo.stats import Aggregate, Cohort, Difference, Interval, mean, means, micro_f1
 from laudo.store import Key, Partition, Row, fill, is_done, read
@@ -34,10 +35,11 @@ def run(plan: Plan) -> bool:
 def _label(plan: Plan, text: str) -> bool:
     if is_done(plan.labels[text]):
         return False
-    texts, lang = _texts(plan, text), "en" if text == "en" else "pt"
+    texts = _texts(plan, text)
+    lang: Lang = "en" if text == "en" else "pt"
 
     def rows_of(keys: Sequence[Key]) -> list[Row]:
-        found = {key[0]: findings.labels(findings.read(texts[key[0]], lang=lang)) for key in keys}  # type: ignore[arg-type]
+        found = {key[0]: _labels_of(texts[key[0]], lang) for key in keys}
         return [
             {"study_id": study, "text": text, "label": name, "value": value}
             for study, some in found.items()
@@ -45,6 +47,12 @@ def _label(plan: Plan, text: str) -> bool:
         ]
 
     return fill(plan.labels[text], [(study_id,) for study_id in texts], rows_of, part_size=_PART)
+
+
+def _labels_of(text: str, lang: Lang) -> dict[str, int | None]:
+    """The 14 labels; of an empty text none, though a report without a finding would state No Finding."""
+    empty = not text.strip()
+    return dict.fromkeys(findings.LABELS) if empty else findings.labels(findings.read(text, lang=lang))
 
 
 def _texts(plan: Plan, text: str) -> dict[int, str]:
@@ -149,7 +157,11 @@ def _summarise(plan: Plan) -> bool:
     if is_done(plan.summary):
         return False
     settings = plan.experiment.evaluate
-    patients = {s["study_id"]: s["subject_id"] for s in read(plan.studies) if s["split"] == "test"}
+    patients = {
+        s["study_id"]: s["subject_id"]
+        for s in read(plan.studies)
+        if s["split"] == "test" and not s["excluded"]
+    }
     cohort = Cohort(patients, resamples=settings.resamples, seed=settings.seed)
     figures = {arm: _figures(plan, arm) for arm in plan.scores}
     rows = [

@@ -14,7 +14,7 @@ from pathlib import Path
 from laudo import prompts, sections
 from laudo.chat import Chat
 from laudo.config import Arm
-from laudo.errors import ExperimentError
+from laudo.errors import ExperimentError, NotReady
 from laudo.plan import Plan
 from laudo.spread import WHOLE, Shard
 from laudo.store import Key, Row, fill, is_done, read
@@ -37,6 +37,12 @@ def _arm(plan: Plan, name: str, shard: Shard, open_chat: Callable[[Path | None],
     if is_done(partition):
         return False
     studies = {s["study_id"]: s for s in read(plan.studies) if s["split"] == "test" and not s["excluded"]}
+    if not studies:
+        raise NotReady(
+            "no test study can be used",
+            where=str(plan.studies.folder),
+            mend="raise [prepare] test; laudo prepare EXPERIMENT says what was left out and why",
+        )
     shown = _pictures(studies, arm)
     exemplars = _exemplars(plan, name, arm)
     adapter = plan.training.folder / "adapter" if arm.adapter else None

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator
 from importlib.resources import files
 from pathlib import Path
 
 from laudo.errors import InputError
 
 _WHOLE_BYTES = 64 * 2**20
+_SAMPLE_BYTES = 2**16
+_SAMPLES = 64
+_SUFFIXES = (".json", ".safetensors", ".bin", ".jinja", ".model", ".txt")
 
 
 def folder(name: str) -> Path | None:
@@ -40,17 +44,27 @@ def source(name: str) -> str:
 def identity(name: str, revision: str | None) -> str:
     """What fixes a model's weights: hub id and revision, or a hash of the folder's files.
 
-    A file over 64 MiB counts by name and size, so that looking at a plan stays quick.
+    Of a file over 64 MiB 64 samples count, spread evenly, so that looking at a plan stays quick: training moves
+    every weight, and leaves the size as it was.
     """
     path = folder(name)
     if path is None:
         return f"{name}@{revision or 'main'}"
     digest = hashlib.sha256()
-    for file in sorted(
-        p for p in path.iterdir() if p.suffix in (".json", ".safetensors", ".jinja", ".model", ".txt")
-    ):
-        size = file.stat().st_size
-        digest.update(f"{file.name} {size}\n".encode())
-        if size <= _WHOLE_BYTES:
-            digest.update(file.read_bytes())
+    for file in sorted(p for p in path.iterdir() if p.suffix in _SUFFIXES):
+        digest.update(f"{file.name} {file.stat().st_size}\n".encode())
+        for content in _contents(file):
+            digest.update(content)
     return f"{path.name}:{digest.hexdigest()[:16]}"
+
+
+def _contents(file: Path) -> Iterator[bytes]:
+    """The bytes of a file that count."""
+    size = file.stat().st_size
+    if size <= _WHOLE_BYTES:
+        yield file.read_bytes()
+        return
+    with file.open("rb") as stream:
+        for sample in range(_SAMPLES):
+            stream.seek(size * sample // _SAMPLES)
+            yield stream.read(_SAMPLE_BYTES)

@@ -88,10 +88,5 @@ SUMMARY = _table(
 )  # fmt: skip
 """One row a figure: of an arm (`versus` empty) or of a difference `arm - versus`; `label` empty for all labels."""
 
-TABLES = {
-    t.name: t
-    for t in (STUDIES, TRANSLATIONS, CHECKS, VERDICTS, TRAINING, GENERATIONS, LABELS, SCORES, SUMMARY)
-}
-
 TIME_COLUMNS = frozenset({"seconds"})
 """Columns that differ from run to run; everything else is the same for the same experiment."""

@@ -11,6 +11,7 @@ import json
 import math
 import shutil
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -188,10 +189,12 @@ def _trainer(
         use_cpu=not on_gpu, bf16=on_gpu, dataloader_num_workers=4 if on_gpu else 0, remove_unused_columns=False,
         label_names=["labels"], report_to="none", disable_tqdm=True, **checkpointing,
     )  # fmt: skip
+    # Else the Trainer takes every GPU it sees for a larger batch, and would cut images from their reports.
+    arguments._n_gpu = 1
     pad = chat_hf.tokenizer_of(processor).pad_token_id
     trainer = AnswerTrainer(
         model=model, args=arguments, train_dataset=_Examples(plan, processor, rows["train"]),
-        eval_dataset=_Examples(plan, processor, rows["validate"]), data_collator=lambda batch: collate(batch, pad=pad), callbacks=[_Shown()],
+        eval_dataset=_Examples(plan, processor, rows["validate"]), data_collator=partial(collate, pad=pad), callbacks=[_Shown()],
     )  # fmt: skip
     trainer.remove_callback(PrinterCallback)
     return trainer
