@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from laudo import figures, report, store
+from laudo import bertscore, disk, figures, report, store
 from laudo.config import Experiment
 from laudo.errors import NotReady
 from laudo.findings import LABELS
@@ -147,6 +147,9 @@ def filled(plan: Plan) -> Plan:
             for i in TEST_STUDIES
             for m, v in [*((m, None if i == 33 else 0.5 + i / 1000) for m in METRICS), ("label_tp", 7.0), ("label_fp", 8.0), ("label_fn", 9.0)]
         ])  # fmt: skip
+        disk.write_json(
+            partition.folder / bertscore.SIGNATURES, {"pt": "bertscore|model:p", "en": "bertscore|model:e"}
+        )
     rows = [
         figure("zero_shot", "", "label_f1", 0.4321), figure("lora", "", "label_f1", 0.6543), figure("shuffled", "", "label_f1", None),
         *(figure(arm, "", m, 0.5) for arm in ARMS for m in METRICS),
@@ -217,6 +220,7 @@ def test_json_holds_the_summary(plan: Plan) -> None:
         ("lora", "zero_shot", "label_f1", 0.0004), ("lora", "zero_shot", "bertscore_pt_f1", 0.25),
     ]  # fmt: skip
     assert found["labels"]["zero_shot"]["Edema"]["value"] == 0.8765
+    assert found["signatures"]["lora"] == {"pt": "bertscore|model:p", "en": "bertscore|model:e"}
     assert found["settings"]["arms"]["shuffled"]["pictures"] == "another_patient"
 
 

@@ -26,6 +26,10 @@ MAX_TOKENS = 512
 FAMILIES = ("bert", "xlm-roberta")
 
 
+SIGNATURES = "signatures.json"
+"""A file beside the scores of an arm: reference -> the signature of what scored it."""
+
+
 class Score(NamedTuple):
     """One pair's scores; `why` says why they are None or 0, or what was cut before scoring."""
 

@@ -37,6 +37,10 @@ ShardText = Annotated[
     typer.Option("--shard", help="Only this share of the parts, INDEX/COUNT from 0, as in a Slurm array."),
 ]
 RUNS = Path("runs")
+_EXTRAS = {
+    "models": {"torch", "transformers", "peft", "accelerate", "bitsandbytes"},
+    "dicom": {"pydicom", "pylibjpeg"},
+}
 
 
 def main() -> None:
@@ -45,6 +49,16 @@ def main() -> None:
         app()
     except LaudoError as error:
         print(f"laudo: {error}", file=sys.stderr)
+        sys.exit(2)
+    except ModuleNotFoundError as error:
+        extra = next((name for name, modules in _EXTRAS.items() if error.name in modules), None)
+        if not extra:
+            raise
+        print(
+            f"laudo: this needs {error.name}, which is not installed\n"
+            f"  to mend it: pip install 'laudo[{extra}]', or in a checkout: make setup",
+            file=sys.stderr,
+        )
         sys.exit(2)
     except SystemExit as ended:
         if ended.code == 130:  # what Typer makes of an interrupt
@@ -156,10 +170,10 @@ def report(experiment: Experiment, runs: Runs = RUNS) -> None:
 def run(experiment: Experiment, runs: Runs = RUNS) -> None:
     """All that is missing or stale, in order; what is finished is not done again."""
     made_plan = _open(experiment, runs)
-    made = [
-        _step(name, made_plan)
-        for name in ("prepare", "translate", "check", "train", "generate", "evaluate", "report")
-    ]
+    stages = ["prepare", "translate", "check", "train", "generate", "evaluate", "report"]
+    if not any(arm.adapter for arm in made_plan.experiment.arms.values()):
+        stages.remove("train")
+    made = [_step(name, made_plan) for name in stages]
     if not any(made):
         print("nothing to do: every table is done and the page is up to date")
     print(f"page: {made_plan.run / 'results.html'}")

@@ -163,12 +163,13 @@ class Experiment(Settings):
     @model_validator(mode="after")
     def _adapter_fits(self) -> Experiment:
         asked, tuned = self.generate, self.train
-        if any(arm.adapter for arm in self.arms.values()) and (asked.model, asked.revision) != (
-            tuned.model,
-            tuned.revision,
-        ):
+        same = all(
+            getattr(asked, name) == getattr(tuned, name) for name in ("model", "revision", "load_in_4bit")
+        )
+        if any(arm.adapter for arm in self.arms.values()) and not same:
             raise ValueError(
                 f"an arm has the adapter of '{tuned.model}', but [generate] asks '{asked.model}': name one model in both"
+                ", with the same revision and load_in_4bit"
             )
         return self
 

@@ -11,9 +11,10 @@ from typing import Any
 
 from laudo import bertscore, findings, models, sections
 from laudo.config import Encoder
+from laudo.disk import write_json
 from laudo.lexicon import Lang
 from laudo.plan import Plan
-from laudo.stats import Aggregate, Cohort, Difference, Interval, mean, means, micro_f1
+from laudo.stats import Aggregate, Cohort, Difference, Interval, holm, mean, means, micro_f1
 from laudo.store import Key, Partition, Row, fill, is_done, read
 
 PARTS = ("precision", "recall", "f1")
@@ -118,6 +119,8 @@ def _score(plan: Plan, arm: str, encoders: _Encoders) -> bool:
             for study in studies
             for row in _label_rows(study, said=labels[arm][study], wanted=labels["en"].get(study))
         ]
+        signatures = {reference: encoders.of(reference).signature for reference in ("pt", "en")}
+        write_json(plan.scores[arm].folder / bertscore.SIGNATURES, signatures)
         for reference in ("pt", "en"):
             scored = bertscore.score(
                 candidates=[texts[arm][study] for study in studies],
@@ -173,7 +176,18 @@ def _summarise(plan: Plan) -> bool:
         for (metric, label), (a, how) in figures[later].items():
             b = figures[earlier][metric, label][0]
             rows.append(_figure(later, earlier, metric, label, cohort.difference(a=a, b=b, aggregate=how)))
-    return _fill_whole(plan.summary, rows)
+    return _fill_whole(plan.summary, _corrected(rows))
+
+
+def _corrected(rows: list[Row]) -> list[Row]:
+    """The p-values after Holm's correction; a family is the comparisons between arms by one measure and label."""
+    adjusted: dict[Key, float] = {}
+    for family in {(row["metric"], row["label"]) for row in rows}:
+        tested = [r for r in rows if (r["metric"], r["label"]) == family and r["p"] is not None]
+        adjusted |= zip(
+            ((*family, r["arm"], r["versus"]) for r in tested), holm([r["p"] for r in tested]), strict=True
+        )
+    return [{**r, "p": adjusted.get((r["metric"], r["label"], r["arm"], r["versus"]))} for r in rows]
 
 
 def _figures(plan: Plan, arm: str) -> Figures:

@@ -106,7 +106,7 @@ def _corpus(experiment: Experiment, run: Path) -> dict[str, Any]:
         if root.is_dir()
         else []
     )
-    return {"mimic": {"root": str(root), "files": dict(listed)}}
+    return {"mimic": dict(listed)}
 
 
 def _model(settings: Model) -> dict[str, Any]:

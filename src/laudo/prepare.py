@@ -28,7 +28,7 @@ def run(plan: Plan, *, shard: Shard = WHOLE) -> bool:
     """Makes `studies`. Returns whether there was anything to do.
 
     Raises:
-        InputError: the corpus is not there, lacks what is indispensable, or has no study to use.
+        InputError: the corpus is not there, lacks what is indispensable, or has no study.
     """
     if is_done(plan.studies):
         return False

@@ -86,7 +86,8 @@ SUMMARY = _table(
     "summary", "evaluate", "arm versus metric label",
     arm=_text, versus=_text, metric=_text, label=_text, value=(_real, None), low=(_real, None), high=(_real, None), n=_int, p=(_real, None),
 )  # fmt: skip
-"""One row a figure: of an arm (`versus` empty) or of a difference `arm - versus`; `label` empty for all labels."""
+"""One row a figure: of an arm (`versus` empty) or of a difference `arm - versus`; `label` empty for all labels.
+`p` is corrected by Holm over the pairs of arms of one metric and label."""
 
 TIME_COLUMNS = frozenset({"seconds"})
 """Columns that differ from run to run; everything else is the same for the same experiment."""

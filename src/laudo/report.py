@@ -19,7 +19,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from laudo import __version__, disk, figures, images, sections, store
+from laudo import __version__, bertscore, disk, figures, images, sections, store
 from laudo.config import SPLITS
 from laudo.findings import LABELS
 from laudo.plan import Plan
@@ -150,6 +150,7 @@ def _results(plan: Plan, t: _Tables) -> dict[str, Any]:
         "experiment": plan.experiment.name, "made_from": _made_from(plan), "laudo": __version__,
         "arms": own, "differences": differences, "labels": labels, "positives": _positives(t), "chexpert": _chexpert(t),
         "studies": _studies(t), "generations": {arm: _written(rows) for arm, rows in t.generations.items()},
+        "signatures": {arm: disk.read_json(made.folder / bertscore.SIGNATURES) for arm, made in plan.scores.items()},
         "settings": plan.experiment.model_dump(mode="json", by_alias=True),
     }  # fmt: skip
 

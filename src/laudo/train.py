@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import shutil
 from collections.abc import Sequence
 from functools import partial
@@ -31,7 +32,7 @@ from transformers import (
 from laudo import chat_hf, prompts, sections
 from laudo.config import Train
 from laudo.disk import write_json
-from laudo.errors import NotReady
+from laudo.errors import LaudoError, NotReady
 from laudo.plan import Plan
 from laudo.progress import Progress
 from laudo.store import Row, is_done, making, read, write_rows
@@ -48,10 +49,16 @@ def run(plan: Plan) -> bool:
     """Makes `training` and, in its folder, `adapter/`. Returns whether there was anything to do.
 
     Raises:
+        LaudoError: it was started in several processes.
         NotReady: no training or no validation study has an accepted translation.
     """
     if is_done(plan.training):
         return False
+    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+        raise LaudoError(
+            "training in several processes is not supported yet",
+            mend="run laudo train in one process, on one GPU",
+        )
     settings = plan.experiment.train
     rows = {split: answers(plan, split) for split in ("train", "validate")}
     for split, found in rows.items():
