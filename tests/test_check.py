@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from laudo import check, plan
-from laudo.check import Examined, Result, examine, verdict
 from laudo.config import Experiment
+from laudo.fidelity import Examined, Result, examine, verdict
 from laudo.plan import Plan
 from laudo.store import fill, read
 
