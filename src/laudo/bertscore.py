@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import laudo
+from laudo import models
 from laudo.errors import InputError
 
 if TYPE_CHECKING:
@@ -110,6 +111,7 @@ class Encoder:
         self._tokenizer, model = _load(name, revision=revision)
         # from_pretrained leaves a model in evaluation mode: no dropout.
         self._model = _cut(model, layer=layer, name=name)
+        models.spare_threads(self._model.num_parameters())
         self._model.to(device)
         self._limit = _most_tokens(self._model)
         self._batch_size = batch_size

@@ -79,6 +79,7 @@ def _load(settings: Model) -> tuple[Any, Any]:
         _check_4bit(model)
     else:
         model = model.to(device())
+    models.spare_threads(model.num_parameters())
     processor = (
         AutoProcessor.from_pretrained(source, revision=revision, backend="pil")
         if sees

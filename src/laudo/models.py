@@ -10,6 +10,7 @@ from pathlib import Path
 from laudo.errors import InputError
 
 _WHOLE_BYTES = 64 * 2**20
+_SMALL = 20_000_000
 _SAMPLE_BYTES = 2**16
 _SAMPLES = 64
 _SUFFIXES = (".json", ".safetensors", ".bin", ".jinja", ".model", ".txt")
@@ -68,3 +69,15 @@ def _contents(file: Path) -> Iterator[bytes]:
         for sample in range(_SAMPLES):
             stream.seek(size * sample // _SAMPLES)
             yield stream.read(_SAMPLE_BYTES)
+
+
+def spare_threads(weights: int) -> None:
+    """One thread for a small model on a CPU: more cost more than they bring.
+
+    Beside another busy process, two spinning threads made the demo's translations twenty times slower.
+    It is set wherever a model is loaded, so that a stage computes the same alone and in a whole run.
+    """
+    import torch
+
+    if weights < _SMALL:
+        torch.set_num_threads(1)
