@@ -385,3 +385,11 @@ def test_signs_thousands_and_small_p() -> None:
     assert [figures.p_value(p) for p in (0.0004, 0.001, 1.0, None)] == ["< 0,001", "0,001", "1,000", "–"]
     assert figures.whole(45808) == "45.808"
     assert figures.interval(-0.1, None) == "–"
+
+
+def test_a_negative_score_is_drawn_and_only_an_exact_0_is_counted_as_an_empty_text() -> None:
+    """BERTScore is a cosine: an unlike text can score below 0."""
+    scores = {"lora": {"bertscore_pt_f1": {1: -0.5, 2: 0.5, 3: 0.25, 4: 0.0}}}
+    svg = figures.spreads(scores, colours={"lora": "#336699"})["bertscore_pt_f1"]
+    assert "(1 em 0)" in svg
+    assert "−0," in svg  # the axis reaches below 0

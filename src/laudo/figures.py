@@ -277,13 +277,13 @@ def _bar(axes: Axes, row: float, mark: Mark, *, height: float) -> None:
 def _violins(
     by_name: Sequence[tuple[str, str, Sequence[float]]], *, title: str, alt: str, width_in: float
 ) -> str:
-    """Zeros are of empty texts: in the mean and counted beside it, but no shape could hold them and the rest."""
+    """An exact 0 is an empty text: in the mean and counted beside it, but no shape could hold them and the rest."""
     import numpy as np
 
     with _drawing(width_in, 0.65 + 0.42 * len(by_name), alt) as (axes, svg):
         notes = []
         for row, (_, colour, values) in enumerate(by_name):
-            mean, shown = float(np.mean(values)) if values else None, [v for v in values if v > 0]
+            mean, shown = float(np.mean(values)) if values else None, [v for v in values if v != 0]
             zeros = len(values) - len(shown)
             notes.append((number(mean) + (f" ({zeros} em 0)" if zeros else ""),))
             if shown:
