@@ -115,13 +115,16 @@ def _keep_images(study: mimic.RawStudy, run_folder: Path, settings: Prepare) -> 
     """The first readable images in view order, written at the size kept; and what was wrong with others."""
     kept: list[Row] = []
     troubles: list[str] = []
+    folder = Path("images") / f"{settings.size_px}" / f"s{study.study_id}"
+    for torn in (run_folder / folder).glob(".*.tmp"):  # left by a worker that was killed
+        torn.unlink(missing_ok=True)
     for image in images.order(study.images):
         if len(kept) == settings.max_images:
             break
         if image.path is None:
             troubles.append("image file is missing")
             continue
-        name = Path("images") / f"{settings.size_px}" / f"s{study.study_id}" / f"{image.dicom_id}.jpg"
+        name = folder / f"{image.dicom_id}.jpg"
         try:
             _keep(image.path, run_folder / name, settings.size_px)
         except images.UnreadableImage as error:
