@@ -1,4 +1,4 @@
-"""What the shipped models must be able to do for the demo to mean something. The limits are those of issue 2."""
+"""What the shipped models must be able to do for the demo to mean something: to see, to err, to tell apart."""
 
 from importlib.resources import files
 from pathlib import Path
