@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import combinations
-from typing import Any
 
 from laudo import bertscore, findings, models, sections
 from laudo.config import Encoder
@@ -142,8 +141,13 @@ def _label_rows(study: int, *, said: set[str], wanted: set[str] | None) -> Itera
     if wanted is None:
         yield from (_row(study, name, "en", None, "no reference") for name in COUNTS)
         return
-    for name, some in zip(COUNTS, (said & wanted, said - wanted, wanted - said), strict=True):
-        yield _row(study, name, "en", float(len(some)), "")
+    for name, count in zip(COUNTS, _counts(said=said, wanted=wanted), strict=True):
+        yield _row(study, name, "en", count, "")
+
+
+def _counts(*, said: set[str], wanted: set[str]) -> list[float]:
+    """tp, fp, fn."""
+    return [float(len(some)) for some in (said & wanted, said - wanted, wanted - said)]
 
 
 def _row(study: int, metric: str, reference: str, value: float | None, why: str) -> Row:
@@ -166,7 +170,8 @@ def _summarise(plan: Plan) -> bool:
         if s["split"] == "test" and not s["excluded"]
     }
     cohort = Cohort(patients, resamples=settings.resamples, seed=settings.seed)
-    figures = {arm: _figures(plan, arm) for arm in plan.scores}
+    wanted = _positive(plan, "en")
+    figures = {arm: _figures(plan, arm, wanted) for arm in plan.scores}
     rows = [
         _figure(arm, "", metric, label, cohort.interval(rows, aggregate=how))
         for arm, some in figures.items()
@@ -190,18 +195,15 @@ def _corrected(rows: list[Row]) -> list[Row]:
     return [{**r, "p": adjusted.get((r["metric"], r["label"], r["arm"], r["versus"]))} for r in rows]
 
 
-def _figures(plan: Plan, arm: str) -> Figures:
+def _figures(plan: Plan, arm: str, wanted: Mapping[int, set[str]]) -> Figures:
     values: dict[str, dict[int, float | None]] = {}
     for row in read(plan.scores[arm]):
         values.setdefault(row["metric"], {})[row["study_id"]] = row["value"]
-    counts: dict[int, Any] = {}
-    for study in values[COUNTS[0]]:
-        row3 = [values[name][study] for name in COUNTS]
-        if None not in row3:
-            counts[study] = row3
-    figures: Figures = {("label_f1", ""): (counts, micro_f1)}
+    said = _positive(plan, arm)
+    labelled = {study: (said[study], wanted[study]) for study in said if study in wanted}
+    figures: Figures = {("label_f1", ""): (_counts_of(labelled, set(findings.LABELS)), micro_f1)}
     for label in findings.LABELS:
-        figures["label_f1", label] = (_counts_of(plan, arm, label), micro_f1)
+        figures["label_f1", label] = (_counts_of(labelled, {label}), micro_f1)
     for reference in ("pt", "en"):
         for part in PARTS:
             name = f"bertscore_{reference}_{part}"
@@ -209,13 +211,10 @@ def _figures(plan: Plan, arm: str) -> Figures:
     return figures
 
 
-def _counts_of(plan: Plan, arm: str, label: str) -> dict[int, tuple[float, float, float]]:
-    wanted, said = _positive(plan, "en"), _positive(plan, arm)
-    pairs = {
-        study: (label in some, label in wanted[study]) for study, some in said.items() if study in wanted
-    }
+def _counts_of(labelled: Mapping[int, tuple[set[str], set[str]]], among: set[str]) -> dict[int, list[float]]:
+    """study_id -> (tp, fp, fn) among some of the labels."""
     return {
-        study: (float(s and w), float(s and not w), float(w and not s)) for study, (s, w) in pairs.items()
+        study: _counts(said=said & among, wanted=wanted & among) for study, (said, wanted) in labelled.items()
     }
 
 
