@@ -20,6 +20,9 @@ from laudo.findings import Fact
 
 Verdict = Literal["accepted", "repaired", "flagged", "quarantined"]
 
+LEARNT: frozenset[Verdict] = frozenset({"accepted", "repaired"})
+"""The verdicts with which a translation may be trained on or shown as an exemplar."""
+
 # A reader or a model would learn something false or incomplete of the patient: never trained on. These
 # follow WMT21's critical errors (polarity, numbers, deletion); a broken `___` may hide a lost date or name.
 CRITICAL = frozenset({"complete", "negation", "laterality", "numbers", "findings", "deid", "repetition"})

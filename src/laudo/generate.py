@@ -9,12 +9,14 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 from laudo import prompts, sections
 from laudo.chat import Chat
 from laudo.config import Arm
 from laudo.errors import ExperimentError, NotReady
+from laudo.fidelity import LEARNT
 from laudo.plan import Plan
 from laudo.spread import WHOLE, Shard
 from laudo.store import Key, Row, fill, is_done, read
@@ -28,11 +30,26 @@ def run(plan: Plan, *, shard: Shard = WHOLE, open_chat: Callable[[Path | None], 
     Args:
         open_chat: stands in for the experiment's own model; it is given the adapter's folder or None.
     """
-    made = [_arm(plan, name, shard, open_chat) for name in plan.experiment.arms]
+    chats = _Chats(open_chat or partial(_own_chat, plan))
+    made = [_arm(plan, name, shard, chats) for name in plan.experiment.arms]
     return any(made)
 
 
-def _arm(plan: Plan, name: str, shard: Shard, open_chat: Callable[[Path | None], Chat] | None) -> bool:
+class _Chats:
+    """One chat at a time, opened when a report is first asked for: arms with the same adapter load it once."""
+
+    def __init__(self, open_chat: Callable[[Path | None], Chat]) -> None:
+        self._open = open_chat
+        self._held: dict[Path | None, Chat] = {}
+
+    def of(self, adapter: Path | None) -> Chat:
+        if adapter not in self._held:
+            self._held.clear()  # before the next is loaded: two would not fit a small GPU
+            self._held[adapter] = self._open(adapter)
+        return self._held[adapter]
+
+
+def _arm(plan: Plan, name: str, shard: Shard, chats: _Chats) -> bool:
     partition, arm, settings = plan.generations[name], plan.experiment.arms[name], plan.experiment.generate
     if is_done(partition):
         return False
@@ -46,11 +63,8 @@ def _arm(plan: Plan, name: str, shard: Shard, open_chat: Callable[[Path | None],
     shown = _pictures(studies, arm)
     exemplars = _exemplars(plan, name, arm)
     adapter = plan.training.folder / "adapter" if arm.adapter else None
-    chat: Chat | None = None
 
     def rows_of(keys: Sequence[Key]) -> list[Row]:
-        nonlocal chat
-        chat = chat or (open_chat(adapter) if open_chat else _own_chat(plan, adapter))
         asked = [
             prompts.report(
                 shown[key[0]], run=plan.run, size_px=plan.experiment.prepare.size_px, geometry=settings.geometry,
@@ -58,6 +72,7 @@ def _arm(plan: Plan, name: str, shard: Shard, open_chat: Callable[[Path | None],
             )
             for key in keys
         ]  # fmt: skip
+        chat = chats.of(adapter)
         start = time.monotonic()
         replies = chat.reply(asked, max_new_tokens=settings.max_new_tokens)
         seconds = (time.monotonic() - start) / len(keys)
@@ -105,7 +120,7 @@ def _exemplars(plan: Plan, name: str, arm: Arm) -> list[str]:
     usable = {
         v["study_id"]: v["sections_pt"]
         for v in read(plan.verdicts)
-        if v["verdict"] in ("accepted", "repaired") and v["study_id"] in train
+        if v["verdict"] in LEARNT and v["study_id"] in train
     }
     ranked = sorted(
         usable, key=lambda study: (len(usable[study]) < 2, hashlib.sha256(str(study).encode()).digest())

@@ -33,6 +33,7 @@ from laudo import chat_hf, prompts, sections
 from laudo.config import Train
 from laudo.disk import write_json
 from laudo.errors import LaudoError, NotReady
+from laudo.fidelity import LEARNT
 from laudo.plan import Plan
 from laudo.progress import Progress
 from laudo.store import Row, is_done, making, read, write_rows
@@ -85,11 +86,7 @@ def answers(plan: Plan, split: str) -> list[tuple[Row, str]]:
 
     Only accepted and repaired translations are learnt from.
     """
-    final = {
-        v["study_id"]: v["sections_pt"]
-        for v in read(plan.verdicts)
-        if v["verdict"] in ("accepted", "repaired")
-    }
+    final = {v["study_id"]: v["sections_pt"] for v in read(plan.verdicts) if v["verdict"] in LEARNT}
     studies = [
         s for s in read(plan.studies) if s["split"] == split and not s["excluded"] and s["study_id"] in final
     ]
@@ -241,7 +238,6 @@ class AnswerTrainer(Trainer):  # type: ignore[misc]
             for inputs in loader:
                 loss, sums = answer_sums(model, self._prepare_inputs(inputs))
                 total += torch.cat([loss.detach().cpu().reshape(1), sums])
-        total = self.accelerator.reduce(total, "sum")
         values = (total[:3] / total[3]).tolist()
         metrics = {f"{metric_key_prefix}_{name}": value for name, value in zip(METRICS, values, strict=True)}
         model.train()
