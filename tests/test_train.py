@@ -31,4 +31,6 @@ def test_a_machine_with_eight_gpus_trains_on_one_with_the_batch_that_is_set(tiny
 def test_what_a_loader_s_workers_are_sent_can_be_sent(tiny, tmp_path):
     """Python 3.14 pickles it; on a GPU there are workers."""
     made = trainer(tiny, tmp_path)
-    pickle.loads(pickle.dumps((made.data_collator, made.train_dataset)))
+    collator, dataset = pickle.loads(pickle.dumps((made.data_collator, made.train_dataset)))
+    assert collator.keywords == made.data_collator.keywords
+    assert len(dataset) == len(made.train_dataset)
