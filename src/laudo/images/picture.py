@@ -1,0 +1,83 @@
+"""JPEG and PNG: decoded whole or refused with the reason."""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from io import BytesIO
+from pathlib import Path
+
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from laudo.images.grey import UnreadableImage, assert_size, to_8_bits, usual_range
+
+_ORIENTATION = 0x0112
+_DAMAGE = (OSError, SyntaxError, ValueError, EOFError, struct.error, zlib.error, Image.DecompressionBombError)
+
+
+def decode(path: Path, data: bytes, *, kind: str, size_px: int | None) -> Image.Image:
+    """The picture in mode `L`, upright as its EXIF orientation says and every viewer shows it.
+
+    Args:
+        path: for messages.
+        data: the file's bytes.
+        kind: `JPEG` or `PNG`.
+        size_px: see `laudo.images.read`.
+
+    Raises:
+        UnreadableImage: damaged, cut short, minute, enormous or animated.
+    """
+    try:
+        image: Image.Image = Image.open(BytesIO(data), formats=[kind])
+        assert_size(path, *image.size)
+        # A photograph with previews (MPO) and an animated PNG both have frames.
+        frames = getattr(image, "n_frames", 1)
+        if frames > 1:
+            raise UnreadableImage(path, f"it holds {frames} pictures")
+        if kind == "JPEG" and size_px:
+            image.draft("L", (size_px, size_px))
+        image.load()
+        if kind == "JPEG":
+            _assert_whole(path, data, image)
+        if image.getexif().get(_ORIENTATION, 1) != 1:
+            image = ImageOps.exif_transpose(image)
+        return _grey(image)
+    except UnidentifiedImageError as error:
+        why = f"the head of the {kind} is damaged, or of a kind that cannot be read (12 bits)"
+        raise UnreadableImage(path, why) from error
+    except _DAMAGE as error:
+        raise UnreadableImage(path, str(error) or type(error).__name__) from error
+
+
+def _assert_whole(path: Path, data: bytes, image: Image.Image) -> None:
+    """Refuses what libjpeg decodes without a word: it invents what is missing.
+
+    Within a scan FF D9 (end of image) and FF DA (start of scan) cannot occur (ITU-T T.81, B.1.1.5), so an end
+    must follow the last start; a file filled up with zeros lacks it. Where the end comes too early, libjpeg
+    fills the rest of a baseline picture with grey 128.
+    """
+    if data.rfind(b"\xff\xd9") < data.rfind(b"\xff\xda"):
+        raise UnreadableImage(path, "image file is truncated (its end is missing)")
+    width, height = image.size
+    if image.convert("L").crop((0, height - 1, width, height)).getextrema() == (128, 128):
+        raise UnreadableImage(path, "its lower part is flat grey: data is missing")
+
+
+def _grey(image: Image.Image) -> Image.Image:
+    if image.mode == "L" and "transparency" not in image.info:
+        return image
+    if image.mode.startswith("I"):
+        return _of_16_bits(image)
+    if image.has_transparency_data:
+        black = Image.new("RGBA", image.size, "black")
+        image = Image.alpha_composite(black, image.convert("RGBA"))
+    return image.convert("RGB").convert("L")
+
+
+def _of_16_bits(image: Image.Image) -> Image.Image:
+    """Its own range to 0..255: many files hold 12 bits, and a plain shift blackens them."""
+    import numpy as np
+
+    values = np.asarray(image, dtype=np.float64)
+    low, high = usual_range(values)
+    return Image.fromarray(to_8_bits(values, low=low, high=high))
