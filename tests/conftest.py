@@ -71,6 +71,14 @@ DOZEN = {"count": 12, "seed": 4, "proportions": (6, 3, 3), "size_px": 64}
 """How the phantom tree of the tests is made."""
 
 
+def study_row(**given):
+    """A row of `studies`; what is not given is null or empty."""
+    nothing = dict.fromkeys(
+        ("taken", "prior", "prior_report", "encoding", "chexpert", "negbio", "radiologist", "excluded")
+    )
+    return {**nothing, "views": [], "images": [], "sections": {}, "target": {}, "removed": {}, **given}
+
+
 @pytest.fixture(autouse=True)
 def no_network(monkeypatch):
     """A test that reaches for the network fails; sockets of this machine are free."""

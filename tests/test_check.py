@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from conftest import study_row
 from laudo import check, plan
 from laudo.config import Experiment
 from laudo.fidelity import Examined, Result, examine, verdict
@@ -290,12 +291,14 @@ def small(tmp_path: Path) -> Plan:
         (11, "impression"): "Cardiomegalia.",
         (12, "full_report"): "Tradução: Derrame pleural à direita.",
     }
-    fill(
-        made.studies,
-        [(n,) for n in targets],
-        lambda keys: [_study(n, targets[n]) for (n,) in keys],
-        part_size=2,
-    )
+    studies = {
+        n: study_row(
+            study_id=n, subject_id=n, split="train", target=t, excluded="no image" if n == 13 else None
+        )
+        for n, t in targets.items()
+    }
+    fill(made.films, [], lambda keys: [], part_size=2)
+    fill(made.studies, [(n,) for n in targets], lambda keys: [studies[n] for (n,) in keys], part_size=2)
     fill(
         made.translations,
         list(answers),
@@ -303,13 +306,6 @@ def small(tmp_path: Path) -> Plan:
         part_size=2,
     )
     return made
-
-
-def _study(study_id: int, target: dict[str, str]) -> dict[str, object]:
-    return {
-        "study_id": study_id, "subject_id": study_id, "split": "train", "images": [], "sections": target, "target": target, "chexpert": None,
-        "negbio": None, "excluded": "no image" if study_id == 13 else None,
-    }  # fmt: skip
 
 
 def _translation(study_id: int, section: str, text: str) -> dict[str, object]:

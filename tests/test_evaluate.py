@@ -2,6 +2,7 @@
 
 import pytest
 
+from conftest import study_row
 from laudo import evaluate
 from laudo.config import Experiment
 from laudo.plan import Plan, plan
@@ -35,12 +36,12 @@ def scored(tiny, tmp_path) -> Plan:
     tiny["arms"] = {"zero_shot": {}, "lora": {"adapter": True}}
     tiny["evaluate"]["resamples"] = 200
     made = plan(Experiment.model_validate(tiny), tmp_path)
-    base = {"images": [], "chexpert": None, "negbio": None, "excluded": None, "split": "test"}
     texts = {study: {"findings": text} for study, text in ENGLISH.items()}
+    write(made.films, [])
     write(
         made.studies,
         [
-            {**base, "study_id": s, "subject_id": PATIENTS[s], "sections": texts[s], "target": texts[s]}
+            study_row(study_id=s, subject_id=PATIENTS[s], split="test", sections=texts[s], target=texts[s])
             for s in ENGLISH
         ],
     )

@@ -20,6 +20,7 @@ import pytest
 from PIL import Image
 
 import laudo
+from conftest import study_row
 from laudo import (
     bertscore,
     chat_hf,
@@ -67,11 +68,11 @@ def by_hand(tiny, tmp_path) -> Plan:
     shown = [picture(tmp_path, "a", 0), picture(tmp_path, "b", 120)]
     splits = {TRAIN: "train", VALIDATE: "validate", TEST: "test", OTHER_TEST: "test"}
     studies = {
-        n: {"study_id": n, "subject_id": n - 40, "split": split, "images": shown, "sections": EN, "target": EN,
-            "chexpert": None, "negbio": None, "excluded": None}
+        n: study_row(study_id=n, subject_id=n - 40, split=split, images=shown, sections=EN, target=EN)
         for n, split in splits.items()
-    }  # fmt: skip
+    }
     verdicts = {n: {"study_id": n, "verdict": "accepted", "sections_pt": PT} for n in studies}
+    fill(made.films, [], lambda keys: [], part_size=9)
     fill(made.studies, [(n,) for n in studies], lambda keys: [studies[n] for (n,) in keys], part_size=9)
     for empty in (made.translations, made.checks):
         fill(empty, [], lambda keys: [], part_size=9)
@@ -145,6 +146,7 @@ def turn_round(root: Path) -> None:
 
 
 def test_fault_1_nothing_is_joined_by_position(tiny, one_core, phantom_tree, phantom_copy, tmp_path):
+    tiny["prepare"] |= {"communication": "keep", "identifiers": "keep", "same_report": "keep"}
     whole = {
         row["study_id"]: row
         for row in read(prepared(tiny, phantom_tree / "mimic", tmp_path / "whole").studies)
@@ -419,10 +421,10 @@ def test_patients_of_excluded_studies_are_not_resampled(by_hand, monkeypatch):
     monkeypatch.setattr(
         evaluate, "Cohort", lambda patients, **o: cohorts.append(patients) or Cohort(patients, **o)
     )
-    rows = read(by_hand.studies)
     monkeypatch.setattr(
         evaluate, "read",
-        lambda p: [{**r, "excluded": "no image" if r["study_id"] == OTHER_TEST else None} for r in rows] if p is by_hand.studies else read(p),
+        # A study is excluded for those who ask for the ones used.
+        lambda p, **o: [r for r in read(p, **o) if o.get("where") is None or r["study_id"] != OTHER_TEST],
     )  # fmt: skip
     generated(by_hand, dict.fromkeys(by_hand.experiment.arms, "Cardiomegalia."))
     evaluate.run(by_hand)
@@ -430,7 +432,9 @@ def test_patients_of_excluded_studies_are_not_resampled(by_hand, monkeypatch):
 
 
 def test_without_a_test_study_generation_says_so(by_hand, monkeypatch):
-    monkeypatch.setattr(generate, "read", lambda p: [r for r in read(p) if r.get("split") != "test"])
+    monkeypatch.setattr(
+        generate, "read", lambda p, **o: [r for r in read(p, **o) if r.get("split") != "test"]
+    )
     with pytest.raises(NotReady, match="no test study"):
         generate.run(by_hand, open_chat=lambda _: FakeChat(lambda chat: ""))
 
@@ -536,7 +540,13 @@ def test_fault_7_the_section_parser_finds_what_is_to_be_scored(text, target):
 MARK = re.compile(r"(?<![_\w\"'`])_{3,}(?![_\w\"'`])")
 ID = re.compile(r"\b[sp]?[15]\d{7}\b")
 # What is written to be a report: the phantom's wordings, and the tests' invented texts.
-INVENTED = ("src/laudo/phantom/", "tests/", "src/laudo/lexicon/", "recipes/")
+INVENTED = (
+    "src/laudo/phantom/",
+    "tests/",
+    "src/laudo/lexicon/",
+    "src/laudo/prepare/sentences.toml",
+    "recipes/",
+)
 DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef)
 EXEMPLARS = re.compile(r"exemplars\s*=\s*\[[^\]]*\]")
 

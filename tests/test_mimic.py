@@ -2,18 +2,17 @@
 
 import csv
 import gzip
-import itertools
 import zipfile
 from collections.abc import Sequence
-from datetime import date, time
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from laudo.errors import InputError
-from laudo.images import order
-from laudo.mimic import LABELS, RawStudy, open_corpus, studies
+from laudo.mimic import LABELS, Report, Reports, images_of, open_corpus
+from laudo.mimic.tables import index
 
 METADATA = (
     "dicom_id",
@@ -60,74 +59,137 @@ def put(root: Path, name: str, content: bytes = b"x") -> None:
     (root / name).write_bytes(content)
 
 
-def read(root: Path) -> dict[int, RawStudy]:
-    return {study.study_id: study for study in studies(open_corpus(root))}
+def read(root: Path, reports: Path | None = None) -> dict[int, dict[str, Any]]:
+    """study_id -> its row of the index, with its report."""
+    corpus = open_corpus(root, reports=reports)
+    with Reports(corpus) as archive:
+        rows = index(corpus, reported=archive.studies).to_pylist()
+        for row in rows:
+            row["report"] = archive.read(subject_id=row["subject_id"], study_id=row["study_id"])
+    return {row["study_id"]: row for row in rows}
 
 
 @pytest.mark.parametrize("suffix", [".csv", ".csv.gz"])
 def test_tables_are_joined_by_key(tmp_path: Path, suffix: str) -> None:
     found = read(tree(tmp_path, suffix=suffix))
     assert list(found) == [59999001, 59999005, 59999009]
-    assert [(study.subject_id, study.split) for study in found.values()] == [
+    assert [(study["subject_id"], study["split"]) for study in found.values()] == [
         (19999001, "train"),
         (19999003, "test"),
         (19999002, "validate"),
     ]
-    assert [(image.dicom_id, image.view_position) for image in found[59999009].images] == [
+    assert [(image["dicom_id"], image["view"]) for image in found[59999009]["images"]] == [
         ("b1", "PA"),
         ("c1", "LATERAL"),
     ]
-    assert found[59999001].images[0][1:] == (None, None, None, None)
+    assert found[59999001]["images"] == [{"dicom_id": "a1", "view": None, "rows": None, "columns": None}]
 
 
-def test_columns_are_found_by_name(tmp_path: Path) -> None:
+def test_columns_and_rows_may_stand_in_any_order(tmp_path: Path) -> None:
     expected = read(tree(tmp_path))
-    backwards = [row[::-1] for row in IMAGES]
+    backwards = [row[::-1] for row in IMAGES[::-1]]
     write(tmp_path / "mimic-cxr-2.0.0-metadata.csv.gz", METADATA[::-1], backwards)
     assert read(tmp_path) == expected
 
 
 def test_time_keeps_its_lost_zero_and_the_earliest_image_dates_the_study(tmp_path: Path) -> None:
     found = read(tree(tmp_path))
-    assert (found[59999009].study_date, found[59999009].study_time) == (date(2180, 5, 6), time(8, 5, 12))
-    assert found[59999001].study_time == time(21, 30, 14, 500_000)
-    assert found[59999005].study_time == time(0, 0, 0)
+    assert found[59999009]["taken"] == datetime(2180, 5, 6, 8, 5, 12)
+    assert found[59999001]["taken"] == datetime(2179, 1, 1, 21, 30, 14, 500_000)
+    assert found[59999005]["taken"] == datetime(2181, 2, 3)
     lone = tree(tmp_path, images=IMAGES[:1], split=SPLIT)
-    assert read(lone)[59999009].study_time == time(8, 5, 56, 875_000)
+    assert read(lone)[59999009]["taken"] == datetime(2180, 5, 6, 8, 5, 56, 875_000)
+
+
+def test_the_prior_is_the_last_study_taken_before(tmp_path: Path) -> None:
+    """Study_ids are in no order of time; two studies of one moment share the one before them both."""
+    days = {
+        59999104: "21800101",
+        59999103: "21800102",
+        59999101: "21800102",
+        59999102: "21800103",
+        59999105: "",
+    }
+    images = [(f"d{s}", 19999001, s, "", "AP", "", "", day, "120000") for s, day in days.items()]
+    images.append(("other", 19999002, 59999106, "", "AP", "", "", "21850101", "120000"))
+    splits = [(row[0], row[2], row[1], "train") for row in images]
+    found = read(tree(tmp_path, images=images, split=splits))
+    assert {study: row["prior"] for study, row in found.items()} == {
+        59999101: 59999104, 59999102: 59999103, 59999103: 59999104, 59999104: None, 59999105: None, 59999106: None,
+    }  # fmt: skip
 
 
 def test_images_are_those_on_disk_whatever_their_kind(tmp_path: Path) -> None:
     put(tree(tmp_path), "files/p19/p19999002/s59999009/c1.png")
     put(tmp_path, "files/p19/p19999002/s59999009/c1.jpg")
+    put(tmp_path, "files/p19/p19999002/s59999009/index.html")
     put(tmp_path, "files/p19/p19999003/s59999005/d1.dcm")
-    found = read(tmp_path)
-    assert [image.path and image.path.name for image in found[59999009].images] == [None, "c1.jpg"]
-    assert found[59999005].images[0].path == tmp_path / "files/p19/p19999003/s59999005/d1.dcm"
-    assert order(found[59999009].images)[0].dicom_id == "b1"
+    corpus = open_corpus(tmp_path)
+    folder = tmp_path / "files/p19"
+    assert images_of(corpus, subject_id=19999002, study_id=59999009) == {
+        "c1": folder / "p19999002/s59999009/c1.jpg"
+    }
+    assert images_of(corpus, subject_id=19999003, study_id=59999005) == {
+        "d1": folder / "p19999003/s59999005/d1.dcm"
+    }
+    assert images_of(corpus, subject_id=19999001, study_id=59999001) == {}
 
 
-@pytest.mark.parametrize("under", ["files", "mimic-cxr-reports/files", "mimic-cxr-reports"])
+@pytest.mark.parametrize("under", ["files", "mimic-cxr-reports/files", "mimic-cxr-reports", "."])
 def test_reports_in_a_folder(tmp_path: Path, under: str) -> None:
     put(tree(tmp_path), f"{under}/p19/p19999002/s59999009.txt", b" FINDINGS: Clear.\n")
     found = read(tmp_path)
-    assert (found[59999009].report, found[59999009].report_encoding) == (" FINDINGS: Clear.\n", "utf-8")
-    assert (found[59999001].report, found[59999001].report_encoding) == (None, None)
+    assert found[59999009]["report"] == Report(" FINDINGS: Clear.\n", "utf-8")
+    assert found[59999001]["report"] is None
 
 
 @pytest.mark.parametrize("prefix", ["files/", "mimic-cxr-reports/files/", ""])
 def test_reports_in_the_zip(tmp_path: Path, prefix: str) -> None:
     with zipfile.ZipFile(tree(tmp_path) / "mimic-cxr-reports.zip", "w") as archive:
         archive.writestr(f"{prefix}p19/p19999003/s59999005.txt", " IMPRESSION: Edema.")
-        archive.writestr(f"{prefix}p19/p19999002/s59999001.txt", "another subject's")
     found = read(tmp_path)
-    assert found[59999005].report == " IMPRESSION: Edema."
-    assert found[59999001].report is None
+    assert found[59999005]["report"] == Report(" IMPRESSION: Edema.", "utf-8")
+    assert found[59999001]["report"] is None
+
+
+@pytest.mark.parametrize("name", ["mimic-cxr-reports.zip", "."])
+def test_reports_in_a_folder_of_their_own(tmp_path: Path, name: str) -> None:
+    """MIMIC-CXR and MIMIC-CXR-JPG are two downloads."""
+    other = tmp_path / "mimic-cxr" / "2.1.0"
+    other.mkdir(parents=True)
+    with zipfile.ZipFile(other / "mimic-cxr-reports.zip", "w") as archive:
+        archive.writestr("files/p19/p19999003/s59999005.txt", " IMPRESSION: Edema.")
+    (tmp_path / "jpg").mkdir()
+    found = read(tree(tmp_path / "jpg"), reports=other / name)
+    assert found[59999005]["report"] == Report(" IMPRESSION: Edema.", "utf-8")
+
+
+def test_a_report_without_an_image_and_a_study_without_a_split_are_there(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tree(tmp_path, split=SPLIT[1:]) / "mimic-cxr-reports.zip", "w") as archive:
+        archive.writestr("files/p19/p19999009/s59999099.txt", " IMPRESSION: Edema.")
+    found = read(tmp_path)
+    assert (found[59999099]["images"], found[59999099]["split"]) == (None, None)
+    assert found[59999099]["subject_id"] == 19999009
+    assert (found[59999005]["split"], len(found[59999005]["images"])) == (None, 1)
+
+
+def test_mimic_cxr_without_the_metadata_of_mimic_cxr_jpg(tmp_path: Path) -> None:
+    """Its own record list names the images, its study list the studies; views and dates are in the DICOM files."""
+    (tree(tmp_path) / "mimic-cxr-2.0.0-metadata.csv.gz").unlink()
+    header = ("subject_id", "study_id", "dicom_id", "path")
+    write(tmp_path / "cxr-record-list.csv.gz", header, [(*row[1:3], row[0], "files/x.dcm") for row in IMAGES])
+    studies = [(19999001, 59999001, "x"), (19999008, 59999088, "x")]
+    write(tmp_path / "cxr-study-list.csv.gz", ("subject_id", "study_id", "path"), studies)
+    found = read(tmp_path)
+    assert list(found) == [59999001, 59999005, 59999009, 59999088]
+    assert [image["dicom_id"] for image in found[59999009]["images"]] == ["b1", "c1"]
+    assert (found[59999009]["split"], found[59999009]["taken"]) == ("validate", None)
+    assert (found[59999088]["images"], found[59999088]["split"]) == (None, None)
 
 
 def test_a_report_that_is_not_utf_8_is_read_as_latin_1(tmp_path: Path) -> None:
     put(tree(tmp_path), "files/p19/p19999001/s59999001.txt", "37 °C".encode("latin-1"))
-    study = read(tmp_path)[59999001]
-    assert (study.report, study.report_encoding) == ("37 °C", "latin-1")
+    assert read(tmp_path)[59999001]["report"] == Report("37 °C", "latin-1")
 
 
 def test_labels_by_name(tmp_path: Path) -> None:
@@ -137,21 +199,26 @@ def test_labels_by_name(tmp_path: Path) -> None:
     write(tree(tmp_path) / "mimic-cxr-2.0.0-chexpert.csv.gz", header, [row])
     found = read(tmp_path)
     expected = dict.fromkeys(LABELS) | {"Edema": 1, "Fracture": 0, "Pneumonia": -1}
-    assert found[59999009].chexpert == expected
-    assert found[59999009].negbio is None
-    assert found[59999001].chexpert is None
+    assert found[59999009]["chexpert"] == expected
+    assert found[59999009]["negbio"] is None
+    assert found[59999001]["chexpert"] is None
 
 
-def test_a_zip_is_read_study_by_study(tmp_path: Path) -> None:
+def test_the_radiologist_s_labels_of_release_2_1_0(tmp_path: Path) -> None:
+    """The table is not compressed, has no subject_id, and calls Lung Opacity otherwise."""
+    header = ("study_id", *("Airspace Opacity" if label == "Lung Opacity" else label for label in LABELS))
+    row = (59999005, *("1" if label == "Lung Opacity" else "" for label in LABELS))
+    write(tree(tmp_path) / "mimic-cxr-2.1.0-test-set-labeled.csv", header, [row])
+    found = read(tmp_path)
+    assert found[59999005]["radiologist"] == dict.fromkeys(LABELS) | {"Lung Opacity": 1}
+    assert found[59999009]["radiologist"] is None
+
+
+def test_a_damaged_report_in_the_zip_is_named(tmp_path: Path) -> None:
     with zipfile.ZipFile(tree(tmp_path) / "mimic-cxr-reports.zip", "w") as archive:
-        for subject, study in ((19999001, 59999001), (19999003, 59999005)):
-            archive.writestr(f"files/p19/p{subject}/s{study}.txt", "Clear, and no more than that.")
+        archive.writestr("files/p19/p19999003/s59999005.txt", "Clear, and no more than that.")
     data = (tmp_path / "mimic-cxr-reports.zip").read_bytes()
-    second = data.index(b"Clear", data.index(b"Clear") + 1)
-    (tmp_path / "mimic-cxr-reports.zip").write_bytes(data[:second] + b"Cloar" + data[second + 5 :])
-    assert [study.report for study in itertools.islice(studies(open_corpus(tmp_path)), 1)] == [
-        "Clear, and no more than that."
-    ]
+    (tmp_path / "mimic-cxr-reports.zip").write_bytes(data.replace(b"Clear", b"Cloar", 1))
     with pytest.raises(InputError, match=r"s59999005\.txt cannot be unpacked"):
         read(tmp_path)
 
@@ -187,18 +254,13 @@ def changed(rows: Sequence[tuple[Any, ...]], *, row: int, column: int, to: Any) 
 @pytest.mark.parametrize(
     ("images", "split", "message"),
     [
-        (
-            IMAGES,
-            changed(SPLIT, row=3, column=3, to="train"),
-            "study 59999009 is in the splits train, validate",
-        ),
+        (IMAGES, changed(SPLIT, row=3, column=3, to="train"), "study 59999009 is in two splits"),
         (IMAGES, changed(SPLIT, row=3, column=3, to="valid"), "split 'valid' is none of"),
-        (IMAGES, SPLIT[1:], "dicom_id d1 of study 59999005 has no split"),
-        (IMAGES, [*SPLIT, ("a1", 59999001, 19999001, "test")], "dicom_id a1 is in two splits"),
+        (IMAGES, [*SPLIT, ("a1", 59999001, 19999001, "test")], r"dicom_id a1 is there twice(.|\n)*line 6"),
         (changed(IMAGES, row=1, column=1, to=19999003), SPLIT, "subject 19999003 is in two splits"),
         (changed(IMAGES, row=0, column=1, to=19999003), SPLIT, "study 59999009 belongs to two subjects"),
         ([*IMAGES, IMAGES[0]], SPLIT, "dicom_id c1 is there twice"),
-        (changed(IMAGES, row=0, column=2, to="s5"), SPLIT, "'s5' is not a whole number"),
+        (changed(IMAGES, row=2, column=2, to="s5"), SPLIT, r"'s5' is not a whole number(.|\n)*line 4"),
         (changed(IMAGES, row=0, column=7, to="2180-05-06"), SPLIT, "StudyDate '2180-05-06' is not yyyymmdd"),
         (changed(IMAGES, row=0, column=8, to="996000"), SPLIT, "StudyTime '996000' is not hhmmss"),
         ([IMAGES[0][:5]], SPLIT, "5 fields where the header has 9"),
@@ -214,6 +276,21 @@ def test_an_odd_label_is_named_with_its_line(tmp_path: Path) -> None:
         tree(tmp_path) / "mimic-cxr-2.0.0-negbio.csv.gz", ("study_id", *LABELS), [(59999009, *["2.0"] * 14)]
     )
     with pytest.raises(InputError, match=r"'2.0' is none of(.|\n)*line 2"):
+        read(tmp_path)
+
+
+def test_a_study_with_two_rows_of_labels_is_named(tmp_path: Path) -> None:
+    rows = [(59999009, *[""] * 14), (59999001, *[""] * 14), (59999009, *["1.0"] * 14)]
+    write(tree(tmp_path) / "mimic-cxr-2.0.0-chexpert.csv.gz", ("study_id", *LABELS), rows)
+    with pytest.raises(InputError, match=r"study_id 59999009 is there twice(.|\n)*line 4"):
+        read(tmp_path)
+
+
+@pytest.mark.parametrize("content", ["", "dicom_id,split\n", "\x00\x01"])
+def test_a_table_without_rows_or_columns_is_a_message(tmp_path: Path, content: str) -> None:
+    (tree(tmp_path) / "mimic-cxr-2.0.0-metadata.csv.gz").unlink()
+    (tmp_path / "mimic-cxr-2.0.0-metadata.csv").write_text(content)
+    with pytest.raises(InputError, match=r"metadata\.csv"):
         read(tmp_path)
 
 

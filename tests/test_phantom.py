@@ -16,6 +16,7 @@ from PIL import Image
 
 from conftest import DOZEN
 from laudo import mimic
+from laudo.mimic import tables
 from laudo.phantom import corpus, words
 
 LABELS = [
@@ -135,11 +136,15 @@ def test_images_and_reports_lie_where_mimic_puts_them(phantom_tree):
 
 
 def test_the_reader_of_mimic_reads_it_whole(phantom_tree):
-    found = list(mimic.studies(mimic.open_corpus(phantom_tree / "mimic")))
-    assert len(found) == 12
-    for study in found:
-        assert study.report and study.chexpert and study.negbio
-        assert 1 <= len(study.images) <= 4 and all(image.path for image in study.images)
+    corpus = mimic.open_corpus(phantom_tree / "mimic")
+    with mimic.Reports(corpus) as reports:
+        found = tables.index(corpus, reported=reports.studies).to_pylist()
+        assert len(found) == 12
+        for study in found:
+            key = {name: study[name] for name in ("subject_id", "study_id")}
+            assert reports.read(**key).text and study["chexpert"] and study["negbio"]
+            assert 1 <= len(study["images"]) <= 4
+            assert set(mimic.images_of(corpus, **key)) == {image["dicom_id"] for image in study["images"]}
 
 
 def test_reports_are_set_like_mimic_s(drawn):

@@ -22,6 +22,7 @@ def each(*kinds: str, arms: tuple[str, ...]) -> set[str]:
 GENERATIONS, LABELS, SCORES = "generations/arm", "labels/text", "scores/arm"
 PER_ARM = (GENERATIONS, LABELS, SCORES)
 EVERYTHING = {
+    "films",
     "studies",
     "translations",
     "checks",

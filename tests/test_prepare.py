@@ -1,31 +1,516 @@
-"""Preparation of a small phantom; what its tables and folders hold."""
+"""Preparation of small trees: what is used, what is left out and why, killed and gone on with."""
 
-from laudo import prepare
+import csv
+import gzip
+import json
+import shutil
+import signal
+import subprocess
+import sys
+import time
+import zipfile
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from laudo import census, prepare
 from laudo.config import Experiment
-from laudo.plan import plan
+from laudo.mimic import LABELS, release
+from laudo.plan import Plan, plan
+from laudo.records import used
 from laudo.store import read
 
 
-def test_what_a_killed_worker_left_beside_an_image_is_removed(tiny, tmp_path, one_core):
-    made = plan(Experiment.model_validate(tiny), tmp_path / "first")
+def prepared(settings: dict, run: Path, **changes) -> Plan:
+    experiment = {**settings, "prepare": {**settings["prepare"], **changes}}
+    made = plan(Experiment.model_validate(experiment), run)
     prepare.run(made)
+    return made
+
+
+def studies_of(made: Plan) -> dict[int, dict]:
+    return {row["study_id"]: row for row in read(made.studies)}
+
+
+@pytest.fixture
+def mimic(tiny, phantom_copy) -> dict:
+    """The tiny experiment on a copy of the phantom tree that a test may damage."""
+    return {**tiny, "mimic": {"root": str(phantom_copy)}}
+
+
+def repack(root: Path, texts: dict[str, bytes | None]) -> None:
+    """The zip with some reports replaced, by study folder as `p10/p10000000/s50000000`; None removes one."""
+    file = root / "mimic-cxr-reports.zip"
+    with zipfile.ZipFile(file) as archive:
+        kept = {name: archive.read(name) for name in archive.namelist()}
+    for place, text in texts.items():
+        kept[f"files/{place}.txt"] = text
+    with zipfile.ZipFile(file, "w") as archive:
+        for name, text in kept.items():
+            if text is not None:
+                archive.writestr(name, text)
+
+
+def places(root: Path) -> list[str]:
+    """Where the studies are, under `files`."""
+    return sorted(str(path.relative_to(root / "files")) for path in root.glob("files/*/*/s*"))
+
+
+def study_id(place: str) -> int:
+    return int(place.rpartition("/s")[2])
+
+
+def film(root: Path, place: str) -> Path:
+    """The single image of a study: its others are deleted."""
+    first, *others = sorted((root / "files" / place).iterdir())
+    for other in others:
+        other.unlink()
+    return first
+
+
+# --- what is left out --------------------------------------------------------------------------------
+
+BAD_REPORTS = {
+    "no report": None,
+    "empty report": b" \n \n",
+    "no usable section": b" FINAL REPORT\n INDICATION:  Cough.\n",
+    "nothing left of the target": b" FINAL REPORT\n IMPRESSION:  Discussed with Dr. ___ by phone.\n",
+}
+
+
+@pytest.mark.parametrize(("reason", "content"), BAD_REPORTS.items(), ids=BAD_REPORTS.keys())
+def test_a_report_that_cannot_be_used_is_named(mimic, phantom_copy, tmp_path, one_core, reason, content):
+    place = places(phantom_copy)[4]
+    repack(phantom_copy, {place: content})
+    found = studies_of(prepared(mimic, tmp_path / "run"))
+    assert len(found) == 12
+    assert {n: row["excluded"] for n, row in found.items() if row["excluded"]} == {study_id(place): reason}
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (None, "image file is missing"),
+        (b"", "unreadable image: the file is empty"),
+        (b"<html>Please log in</html>", "unreadable image: its name says JPEG, its content something else"),
+    ],
+)
+def test_an_image_that_cannot_be_used_is_named(mimic, phantom_copy, tmp_path, one_core, content, reason):
+    place = places(phantom_copy)[4]
+    path = film(phantom_copy, place)
+    path.unlink() if content is None else path.write_bytes(content)
+    made = prepared(mimic, tmp_path / "run")
+    assert {n: row["excluded"] for n, row in studies_of(made).items() if row["excluded"]} == {
+        study_id(place): reason
+    }
+    assert [row["left_out"] for row in read(made.films) if row["dicom_id"] == path.stem] == (
+        [reason] if content is not None else []
+    )
+
+
+def test_a_study_with_one_image_that_can_be_read_is_used(mimic, phantom_copy, tmp_path, one_core):
+    place = next(p for p in places(phantom_copy) if len([*(phantom_copy / "files" / p).iterdir()]) > 1)
+    broken, *others = sorted((phantom_copy / "files" / place).iterdir())
+    broken.write_bytes(broken.read_bytes()[:300])
+    made = prepared(mimic, tmp_path / "run")
+    row = studies_of(made)[study_id(place)]
+    assert row["excluded"] is None
+    assert {image["dicom_id"] for image in row["images"]} <= {other.stem for other in others}
+    assert len(row["views"]) == 1 + len(others)
+    assert [f["left_out"][:16] for f in read(made.films) if f["dicom_id"] == broken.stem] == [
+        "unreadable image"
+    ]
+
+
+def test_every_image_of_a_study_is_kept_or_says_why(tiny, phantom_tree, tmp_path, one_core):
+    settings = {**tiny, "mimic": {"root": str(phantom_tree / "mimic")}}
+    made = prepared(settings, tmp_path / "run", max_images=1)
+    films = read(made.films)
+    assert len(films) == len([*(phantom_tree / "mimic").glob("files/*/*/*/*.jpg")])
+    assert all((film["path"] is None) != (film["left_out"] is None) for film in films)
+    assert Counter(film["study_id"] for film in films if film["path"]) == dict.fromkeys(studies_of(made), 1)
+    for kept in (film for film in films if film["path"]):
+        with Image.open(made.run / kept["path"]) as image:
+            assert image.size == (kept["width"], kept["height"])
+    # PA before AP, AP before a side view: the one kept is the first in the order of use.
+    assert {film["position"] for film in films if film["path"]} == {0}
+    assert {film["left_out"] for film in films if not film["path"]} == {"not needed"}
+
+
+def test_text_only_work_needs_no_image(mimic, phantom_copy, tmp_path):
+    shutil.rmtree(phantom_copy / "files")
+    made = prepared(mimic, tmp_path / "run", images="none")
+    found = studies_of(made)
+    assert {row["excluded"] for row in found.values()} == {None} and not read(made.films)
+    assert all(row["images"] == [] and row["views"] and row["target"] for row in found.values())
+    assert not (tmp_path / "run" / "images").exists()
+
+
+@pytest.mark.parametrize("stage", ["train", "generate"])
+def test_what_looks_at_images_refuses_text_only_work(mimic, phantom_copy, tmp_path, stage):
+    (tmp_path / "tiny.toml").write_text(toml(mimic | {"prepare": {"images": "none"}}))
+    ended = laudo(stage, tmp_path)
+    assert ended.returncode == 2 and '[prepare] images = "keep"' in ended.stderr
+
+
+def toml(settings: dict, prefix: str = "") -> str:
+    """An experiment as TOML: JSON's strings, numbers and lists are TOML's too."""
+    plain = [f"{k} = {json.dumps(v)}" for k, v in settings.items() if not isinstance(v, dict)]
+    tables = [
+        f"[{prefix}{k}]\n{toml(v, f'{prefix}{k}.')}" for k, v in settings.items() if isinstance(v, dict)
+    ]
+    return "\n".join([*plain, *tables])
+
+
+def laudo(command: str, folder: Path, *options: str) -> subprocess.CompletedProcess:
+    return subprocess.run(
+        [sys.executable, "-m", "laudo", command, "tiny.toml", *options],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_a_dicom_tree_without_metadata_gets_its_views_from_the_files(mimic, phantom_copy, tmp_path, one_core):
+    """MIMIC-CXR itself, with the split table of MIMIC-CXR-JPG beside it."""
+    import numpy as np
+
+    from test_images import dicom
+
+    with gzip.open(phantom_copy / "mimic-cxr-2.0.0-metadata.csv.gz", "rt") as file:
+        rows = list(csv.DictReader(file))
+    (phantom_copy / "mimic-cxr-2.0.0-metadata.csv.gz").unlink()
+    with gzip.open(phantom_copy / "cxr-record-list.csv.gz", "wt") as file:
+        writer = csv.DictWriter(
+            file, ["subject_id", "study_id", "dicom_id", "path"], extrasaction="ignore", restval=""
+        )
+        writer.writeheader()
+        writer.writerows(rows)
+    views = {}
+    for number, path in enumerate(sorted(phantom_copy.glob("files/*/*/*/*.jpg"))):
+        pixels = np.asarray(Image.open(path)).astype(np.uint16) * 16
+        views[path.stem] = "LL" if number % 2 else "PA"
+        dicom(path.with_suffix(".dcm"), pixels, ViewPosition=views[path.stem])
+        path.unlink()
+    made = prepared(mimic, tmp_path / "run")
+    films = read(made.films)
+    assert {film["dicom_id"]: film["view"] for film in films} == views
+    assert {row["excluded"] for row in studies_of(made).values()} == {None}
+    for row in studies_of(made).values():
+        shown = [image["view"] for image in row["images"]]
+        assert shown == sorted(shown, key=["PA", "LL"].index)
+
+
+# --- targets -----------------------------------------------------------------------------------------
+
+REPORT = """ FINAL REPORT
+ FINDINGS:  Compared to ___, the left effusion is larger. The heart is
+ enlarged. A line placed by ___ is seen.
+
+ IMPRESSION:  1. Larger left effusion.
+ 2. Discussed with Dr. ___ at 3:15 p.m.
+ 3. Stable cardiomegaly.
+"""
+POLICIES = [
+    # (settings, findings, impression, what was removed): worked by hand
+    ({}, "The left effusion is larger. The heart is enlarged.", "1. Larger left effusion.\n2. Stable cardiomegaly.",
+     {"communication": 1, "identifiers": 1, "marks": 1}),
+    ({"priors": "remove"}, "The heart is enlarged.", "Larger left effusion.", {"communication": 1, "identifiers": 1, "priors": 2}),
+    ({"communication": "keep"}, "The left effusion is larger. The heart is enlarged.",
+     "1. Larger left effusion.\n2. Stable cardiomegaly.", {"identifiers": 2, "marks": 1}),
+    ({"communication": "keep", "identifiers": "keep"},
+     "Compared to ___, the left effusion is larger. The heart is enlarged. A line placed by ___ is seen.",
+     "1. Larger left effusion.\n2. Discussed with Dr. ___ at 3:15 p.m.\n3. Stable cardiomegaly.", {}),
+    ({"target": "findings"}, "The left effusion is larger. The heart is enlarged.", None, {"identifiers": 1, "marks": 1}),
+    ({"target": "impression"}, None, "1. Larger left effusion.\n2. Stable cardiomegaly.", {"communication": 1}),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("changes", "findings", "impression", "removed"), POLICIES)
+def test_policies_of_the_target(mimic, phantom_copy, tmp_path, changes, findings, impression, removed):
+    place = places(phantom_copy)[4]
+    repack(phantom_copy, {place: REPORT.encode()})
+    made = prepared(mimic, tmp_path / "run", images="none", **changes)
+    row = studies_of(made)[study_id(place)]
+    expected = {"findings": findings, "impression": impression}
+    assert row["target"] == {name: body for name, body in expected.items() if body}
+    assert row["removed"] == removed
+    assert "A line placed by ___ is seen." in row["sections"]["findings"], "the sections stay as they were"
+
+
+def test_findings_alone_leaves_out_who_has_none(mimic, phantom_copy, tmp_path):
+    place = places(phantom_copy)[4]
+    repack(phantom_copy, {place: b" FINAL REPORT\n IMPRESSION:  Edema.\n"})
+    made = prepared(mimic, tmp_path / "run", images="none", target="findings")
+    assert studies_of(made)[study_id(place)]["excluded"] == "no usable section"
+
+
+def test_the_prior_is_supplied_as_text(mimic, phantom_copy, tmp_path):
+    made = prepared(mimic, tmp_path / "run", images="none", priors="supply")
+    found = studies_of(made)
+    with_prior = {n: row for n, row in found.items() if row["prior"]}
+    assert with_prior, "the phantom has patients with several studies"
+    for row in found.values():
+        if row["prior"] is None:
+            assert row["prior_report"] is None
+            continue
+        prior = found[row["prior"]]
+        assert prior["subject_id"] == row["subject_id"] and prior["taken"] < row["taken"]
+        assert all(
+            " ".join(body.split()) in " ".join(row["prior_report"].split())
+            for body in prior["target"].values()
+        )
+
+
+# --- subsets -----------------------------------------------------------------------------------------
+
+
+def labelled(root: Path, rows: dict[int, dict[str, float]]) -> None:
+    """A CheXpert table with these studies alone."""
+    with gzip.open(root / "mimic-cxr-2.0.0-chexpert.csv.gz", "wt") as file:
+        writer = csv.DictWriter(file, ["subject_id", "study_id", *LABELS])
+        writer.writeheader()
+        writer.writerows({"subject_id": 0, "study_id": study, **values} for study, values in rows.items())
+
+
+def chosen(made: Plan, split: str = "train") -> set[int]:
+    return {row["study_id"] for row in read(made.studies, where=used(split))}
+
+
+@pytest.fixture(scope="module")
+def wide(tmp_path_factory) -> Path:
+    """Forty studies without images, all in train."""
+    from laudo.phantom import corpus
+
+    folder = tmp_path_factory.mktemp("wide")
+    for _ in corpus.write(folder, count=40, seed=2, proportions=(1, 0, 0), size_px=None):
+        pass
+    return folder / "mimic"
+
+
+@pytest.fixture
+def forty(tiny, wide, tmp_path) -> tuple[dict, Path, list[int]]:
+    """The tiny experiment without images on a copy of it, the copy, and its study_ids."""
+    root = Path(shutil.copytree(wide, tmp_path / "mimic"))
+    with gzip.open(root / "mimic-cxr-2.0.0-split.csv.gz", "rt") as file:
+        ids = sorted({int(row["study_id"]) for row in csv.DictReader(file)})
+    return {**tiny, "mimic": {"root": str(root)}, "prepare": {"images": "none"}}, root, ids
+
+
+def test_the_study_s_rule_fills_first_positive_labels_evenly(forty, tmp_path):
+    """A study counts for its first label in PhysioNet's order: one of Edema and Pneumonia is an Edema."""
+    settings, root, ids = forty
+    labelled(root, {
+        **{n: {"Edema": 1.0, "Pneumonia": 1.0} for n in ids[:20]}, **{n: {"Pneumonia": 1.0} for n in ids[20:23]},
+        **{n: {"Edema": -1.0, "Fracture": 1.0} for n in ids[23:33]}, ids[33]: {"Edema": 0.0}, ids[34]: {"Edema": -1.0},
+    })  # fmt: skip
+    made = prepared(settings, tmp_path / "run", subset="first_positive", train=15)
+    first = Counter(
+        "Edema" if n in ids[:20] else "Pneumonia" if n in ids[20:23] else "Fracture" for n in chosen(made)
+    )
+    assert first == {"Edema": 6, "Fracture": 6, "Pneumonia": 3}
+    why = Counter(row["excluded"] for row in read(made.studies))
+    assert why == {None: 15, "outside the subset": 18, "no positive label": 2, "no label row": 5}
+
+
+def test_a_balanced_subset_counts_every_label_of_a_study(forty, tmp_path):
+    settings, root, ids = forty
+    labelled(root, {
+        **{n: {"Edema": 1.0} for n in ids[:30]}, **{n: {"Fracture": 1.0, "Lung Lesion": 1.0} for n in ids[30:34]}, **{n: {} for n in ids[34:]},
+    })  # fmt: skip
+    made = prepared(settings, tmp_path / "run", subset="balanced", train=8)
+    # Four studies give Fracture and Lung Lesion at once, so Edema gets as many: 4, 4, 4.
+    assert len(chosen(made) & set(ids[:30])) == 4 and set(ids[30:34]) < chosen(made)
+    made = prepared(settings, tmp_path / "more", subset="balanced", train=36)
+    assert len(chosen(made)) == 36 and set(ids[:34]) < chosen(made), "those without a label come last"
+
+
+@pytest.mark.parametrize(("uncertain", "edemas"), [("negative", 0), ("positive", 3), ("leave_out", 0)])
+def test_uncertain_labels_follow_the_stated_policy(forty, tmp_path, uncertain, edemas):
+    settings, root, ids = forty
+    labelled(root, {**{n: {"Edema": -1.0} for n in ids[:10]}, **{n: {"Fracture": 1.0} for n in ids[10:]}})
+    made = prepared(settings, tmp_path / "run", subset="balanced", train=6, uncertain=uncertain)
+    assert len(chosen(made)) == 6 and len(chosen(made) & set(ids[:10])) == edemas
+    why = Counter(row["excluded"] for row in read(made.studies))
+    assert why["uncertain label"] == (10 if uncertain == "leave_out" else 0)
+
+
+@pytest.mark.parametrize("subset", ["random", "balanced", "first_positive"])
+def test_a_subset_is_the_same_whatever_the_order_of_rows_and_another_with_another_seed(
+    tiny, wide, tmp_path, subset
+):
+    turned = Path(shutil.copytree(wide, tmp_path / "turned"))
+    for table in turned.glob("*.csv.gz"):
+        header, *rows = gzip.decompress(table.read_bytes()).decode().splitlines()
+        with gzip.open(table, "wt") as file:
+            file.write("\n".join([header, *rows[::-1]]) + "\n")
+    made = {}
+    for name, root, seed in (("as it is", wide, 0), ("turned", turned, 0), ("seed", wide, 1)):
+        settings = {**tiny, "mimic": {"root": str(root)}}
+        made[name] = chosen(
+            prepared(settings, tmp_path / name, images="none", subset=subset, train=12, seed=seed)
+        )
+        assert len(made[name]) == 12
+    assert made["as it is"] == made["turned"] != made["seed"]
+
+
+def test_a_smaller_subset_is_part_of_a_larger_one(tiny, wide, tmp_path):
+    settings = {**tiny, "mimic": {"root": str(wide)}}
+    few, many = (chosen(prepared(settings, tmp_path / str(n), images="none", train=n)) for n in (5, 9))
+    assert len(few) == 5 and few < many
+
+
+def test_no_report_stands_in_two_splits(mimic, phantom_copy, tmp_path):
+    first = studies_of(prepared(mimic, tmp_path / "before", images="none"))
+    by_split = {
+        split: [n for n, row in first.items() if row["split"] == split]
+        for split in ("train", "validate", "test")
+    }
+    folder = {study_id(place): place for place in places(phantom_copy)}
+    same = [by_split["train"][0], by_split["train"][1], by_split["validate"][0], by_split["test"][0]]
+    texts = [
+        b" IMPRESSION:  No  acute\n process.",
+        b" IMPRESSION:  no acute process.",
+        b" IMPRESSION:  Another.",
+        b" IMPRESSION: No acute process.",
+    ]
+    repack(phantom_copy, {folder[n]: text for n, text in zip(same, texts, strict=True)})
+    found = studies_of(prepared(mimic, tmp_path / "apart", images="none"))
+    assert {n: row["excluded"] for n, row in found.items() if row["excluded"]} == dict.fromkeys(
+        same[:2], "same report as in test"
+    )
+    kept = studies_of(prepared(mimic, tmp_path / "keep", images="none", same_report="keep"))
+    assert {row["excluded"] for row in kept.values()} == {None}
+
+
+def test_no_subject_stands_in_two_splits(tiny, phantom_tree, tmp_path):
+    found = studies_of(
+        prepared({**tiny, "mimic": {"root": str(phantom_tree / "mimic")}}, tmp_path / "run", images="none")
+    )
+    splits = {(row["subject_id"], row["split"]) for row in found.values()}
+    assert len(splits) == len({subject for subject, _ in splits}) and {split for _, split in splits} == {
+        "train",
+        "validate",
+        "test",
+    }
+
+
+# --- census ------------------------------------------------------------------------------------------
+
+
+def test_the_census_counts_what_is_in_the_tables(mimic, phantom_copy, tmp_path):
+    place = places(phantom_copy)[4]
+    repack(phantom_copy, {place: None})
+    made = prepared(mimic, tmp_path / "run", images="none")
+    counts, rows = census.census(made), read(made.studies)
+    some = [row for row in rows if not row["excluded"]]
+    assert (counts["corpus"], sum(counts["used"].values())) == (12, 11)
+    assert sum(by for by in counts["excluded"]["no report"].values()) == 1
+    assert counts["views"] == Counter(view for row in some for view in row["views"])
+    assert counts["sections"] == Counter(name for row in some for name in row["sections"])
+    for label in LABELS:
+        values = Counter(row["chexpert"][label] for row in some)
+        assert counts["labels"][label] == {"present": values[1], "uncertain": values[-1], "absent": values[0]}
+    assert counts["release"] is None, "a dozen studies are no full copy"
+
+
+def test_describe_prints_the_census(mimic, phantom_copy, tmp_path):
+    (tmp_path / "tiny.toml").write_text(toml(mimic | {"prepare": {"images": "none"}}))
+    ended = laudo("prepare", tmp_path, "--describe")
+    assert ended.returncode == 0, ended.stderr
+    for title in ("studies", "CheXpert label", "view", "images of a study", "words of the target", "section"):
+        assert f"\n{title} " in ended.stdout
+    assert laudo("prepare", tmp_path).stdout.startswith("prepare: nothing to do\nstudies: ")
+
+
+def test_a_full_copy_is_held_against_the_release():
+    """PhysioNet's counts, and Table 2 of the study: 13 labels, present and uncertain."""
+    assert len(release.CONTENTS) == 9 + 2 * 13 and not list(release.differences(release.CONTENTS))
+    assert release.is_full(227_835) and not release.is_full(227_834)
+    (found,) = release.differences({**release.CONTENTS, "Edema present": 27_000})
+    assert (found.what, found.expected, found.found) == ("Edema present", 27_018, 27_000)
+    assert "CheXpert table" in found.why
+
+
+# --- killed ------------------------------------------------------------------------------------------
+
+MOMENTS = {
+    "reading": "phantom/done",
+    "keeping images": "images/48/*/*.jpg",
+    "between parts": "tables/films/part-00001.parquet",
+    "before the table": "tables/films/done",
+}
+SMALL = """
+import sys, laudo.spread
+from laudo import cli, prepare
+prepare._PART, prepare._ROWS = 5, 7
+laudo.spread.workers = lambda: 1
+sys.argv = ["laudo", "prepare", "tiny.toml"]
+cli.main()
+"""
+
+
+def test_killed_again_and_again_it_gives_the_same_table(tiny, tmp_path):
+    settings = {**tiny, "mimic": {"phantom": {"studies": 20, "seed": 5, "image_size": 64}}}
+    whole, torn = tmp_path / "whole", tmp_path / "torn"
+    for folder in (whole, torn):
+        folder.mkdir()
+        (folder / "tiny.toml").write_text(toml(settings))
+    subprocess.run([sys.executable, "-c", SMALL], cwd=whole, check=True, capture_output=True)
+    run, finished = torn / "runs" / "tiny", {}
+    for moment, pattern in MOMENTS.items():
+        process = subprocess.Popen(
+            [sys.executable, "-c", SMALL], cwd=torn, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
+        while process.poll() is None and not any(run.glob(pattern)):
+            time.sleep(0.0005)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        assert not (run / "tables/studies/done").exists(), moment
+        after = {path: path.stat().st_mtime_ns for path in run.glob("tables/*/part-*")}
+        assert after.items() >= finished.items(), f"killed {moment}: a finished part was made again"
+        finished = after
+    subprocess.run([sys.executable, "-c", SMALL], cwd=torn, check=True, capture_output=True)
+    made = [plan(Experiment.model_validate(settings), folder / "runs" / "tiny") for folder in (whole, torn)]
+    for one, other in ((made[0].studies, made[1].studies), (made[0].films, made[1].films)):
+        assert read(one) == read(other)
+    kept = {path: path.stat().st_mtime_ns for path in run.glob("tables/*/part-*")}
+    assert kept.items() >= finished.items() and len(list(run.glob("tables/studies/part-*"))) == 3
+    images = [sorted(p.relative_to(m.run) for p in m.run.rglob("images/*/*/*")) for m in made]
+    assert images[0] == images[1] and not any(".tmp" in path.name for path in images[1])
+
+
+def test_shards_share_the_images_and_the_last_one_writes_the_table(
+    mimic, phantom_copy, tmp_path, one_core, monkeypatch
+):
+    from laudo.spread import Shard
+
+    monkeypatch.setattr(prepare, "_PART", 2)
+    whole = prepared(mimic, tmp_path / "whole")
+    made = plan(Experiment.model_validate(mimic), tmp_path / "shared")
+    prepare.run(made, shard=Shard(0, 2))
+    assert not (made.studies.folder / "done").exists()
+    prepare.run(made, shard=Shard(1, 2))
+    assert read(made.studies) == read(whole.studies) and read(made.films) == read(whole.films)
+
+
+def test_what_a_killed_worker_left_beside_an_image_is_removed(tiny, tmp_path, one_core):
+    made = prepared(tiny, tmp_path / "first")
     image = read(made.studies)[0]["images"][0]["path"]
-    again = plan(Experiment.model_validate(tiny), tmp_path / "second")
-    torn = (again.run / image).with_name(".x.jpg.123.tmp")
+    torn = (tmp_path / "second" / image).with_name(".x.jpg.123.tmp")
     torn.parent.mkdir(parents=True)
     torn.write_bytes(b"half")
-    prepare.run(again)
-    assert not torn.exists()
-    assert (again.run / image).read_bytes() == (made.run / image).read_bytes()
+    again = prepared(tiny, tmp_path / "second")
+    assert not torn.exists() and (again.run / image).stat().st_size == (made.run / image).stat().st_size
 
 
-def test_a_subset_does_not_depend_on_the_order_of_rows(tiny, tmp_path, one_core):
-    """The studies of a smaller subset are among those of a larger one, as both follow one hash."""
-    chosen = []
-    for count in (2, 4):
-        tiny["prepare"]["train"] = count
-        made = plan(Experiment.model_validate(tiny), tmp_path / str(count))
-        prepare.run(made)
-        chosen.append({s["study_id"] for s in read(made.studies) if s["split"] == "train"})
-    assert len(chosen[0]) == 2
-    assert chosen[0] < chosen[1]
+def test_a_changed_policy_of_the_text_decodes_no_image_again(
+    mimic, phantom_copy, tmp_path, one_core, monkeypatch
+):
+    made = prepared(mimic, tmp_path / "run")
+    before = {path: path.stat().st_mtime_ns for path in made.run.rglob("images/*/*/*.jpg")}
+    changed = prepared(mimic, tmp_path / "run", priors="remove")
+    assert {path: path.stat().st_mtime_ns for path in changed.run.rglob("images/*/*/*.jpg")} == before

@@ -29,6 +29,7 @@ name = "real"
 root = "{root}"
 [prepare]
 size_px = 192
+same_report = "keep"
 [translate]
 model = "phantom:translator"
 batch_size = 16
@@ -138,13 +139,17 @@ def test_every_stage_on_real_input(tree, tmp_path):
         [*command, "prepare", str(experiment)], cwd=tmp_path, capture_output=True, text=True, check=False
     )
     assert prepared.returncode == 0, prepared.stderr
-    for reason in ("no report", "empty report", "unreadable image: image file is truncated"):
-        assert f"left out: 1 ({reason}" in prepared.stdout
+    for reason in ("no report", "empty report", "unreadable image"):
+        assert f"left out: 1 ({reason})" in prepared.stdout
     ran = subprocess.run(
         [*command, "run", str(experiment)], cwd=tmp_path, capture_output=True, text=True, check=False
     )
     assert ran.returncode == 0, ran.stderr
     results = json.loads((tmp_path / "runs/real/results.json").read_text())
     assert set(results["arms"]) == {"zero_shot", "few_shot", "lora"}
-    assert sum(results["studies"]["excluded"].values()) == 3
+    assert {why: sum(by.values()) for why, by in results["corpus"]["excluded"].items()} == {
+        "no report": 1,
+        "empty report": 1,
+        "unreadable image": 1,
+    }
     assert (tmp_path / "runs/real/results.html").stat().st_size > 50_000

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
+from conftest import study_row
 from laudo import bertscore, disk, figures, report, store
 from laudo.config import Experiment
 from laudo.errors import NotReady
@@ -59,10 +60,11 @@ def study(
     (plan.run / "images").mkdir(exist_ok=True)
     Image.linear_gradient("L").resize((640, 400)).save(plan.run / path)
     text = {"findings": f"Heart size is normal in study {study_id}."}
-    return {
-        "study_id": study_id, "subject_id": subject, "split": split, "images": [{"dicom_id": f"d{study_id}", "view": "PA", "path": str(path)}],
-        "sections": text, "target": text, "chexpert": {"Edema": 1, "Pneumonia": -1, "Fracture": 0, "Cardiomegaly": None}, "negbio": None, "excluded": excluded,
-    }  # fmt: skip
+    return study_row(
+        study_id=study_id, subject_id=subject, split=split, images=[{"dicom_id": f"d{study_id}", "view": "PA", "path": str(path)}],
+        views=["PA", "LATERAL"], sections=text, target=text, removed={"communication": 2}, chexpert={"Edema": 1, "Pneumonia": -1, "Fracture": 0},
+        excluded=excluded,
+    )  # fmt: skip
 
 
 def generation(arm: str, study_id: int, text: str, stop: str = "end") -> dict[str, Any]:
@@ -98,6 +100,7 @@ def filled(plan: Plan) -> Plan:
         study(plan, 32, "test", subject=3),
         study(plan, 33, "test", subject=4),
     ]
+    make(plan.films, [])
     make(plan.studies, [*used, study(plan, 13, "train", subject=1, excluded="unreadable image: cut short")])
     make(plan.translations, [])
     make(plan.checks, [])
@@ -230,18 +233,24 @@ def test_json_has_null_where_a_number_is_not_one(plan: Plan) -> None:
 
 def test_json_counts_what_was_used_and_what_was_not(plan: Plan) -> None:
     found = json_of(plan)
-    assert found["studies"]["by split"] == {"train": 2, "validate": 1, "test": 3}
-    assert found["studies"]["patients"] == {"train": 1, "validate": 1, "test": 2}
-    assert found["studies"]["excluded"] == {"unreadable image: cut short": 1}
-    assert found["studies"]["verdicts"]["test"] == {"accepted": 1, "flagged": 1, "repaired": 1}
+    corpus = found["corpus"]
+    assert corpus["used"] == {"train": 2, "validate": 1, "test": 3}
+    assert corpus["patients"] == {"train": 1, "validate": 1, "test": 2}
+    assert corpus["excluded"] == {"unreadable image": {"train": 1}}
+    assert found["verdicts"]["test"] == {"accepted": 1, "flagged": 1, "repaired": 1}
     assert found["generations"]["zero_shot"] | {"new_tokens": None} == {
         "n": 3,
         "empty": 1,
         "cut": 1,
         "new_tokens": None,
     }
-    assert found["chexpert"]["Edema"] == {"present": 6, "uncertain": 0}
-    assert found["chexpert"]["Pneumonia"] == {"present": 0, "uncertain": 6}
+    assert corpus["labels"]["Edema"] == {"present": 6, "uncertain": 0, "absent": 0}
+    assert corpus["labels"]["Pneumonia"] == {"present": 0, "uncertain": 6, "absent": 0}
+    # Six studies of one image kept and two in the tables; "Heart size is normal in study 11." has seven words.
+    assert (corpus["images"], corpus["images kept"]) == ({"2": 6}, {"1": 6})
+    assert corpus["views"] == {"PA": 6, "LATERAL": 6} and corpus["sections"] == {"findings": 6}
+    assert corpus["words"]["test"] == {"low": 7.0, "median": 7.0, "high": 7.0, "most": 7}
+    assert corpus["removed"] == {"communication": {"taken": 12, "studies": 6}}
     # Of the test studies alone, 31 states it and 32 suspects it.
     assert found["positives"] == dict.fromkeys(LABELS, 0) | {"Edema": 2}
 
@@ -304,7 +313,8 @@ def test_page_is_in_portuguese_and_its_pictures_have_alternatives(page: Page) ->
 
 
 def test_page_names_exclusions_controls_and_verdicts(page: Page) -> None:
-    assert "Estudos excluídos, 1 ao todo: imagem ilegível (1)." in page.text
+    assert "Dos 7 estudos encontrados, 6 são usados" in page.text
+    assert re.search(r"Imagem ilegível\s+1\s+0\s+0\s+0", page.text)
     assert "controle: imagens de outro paciente" in page.text
     assert "Não é um dispositivo médico" in page.text
 

@@ -92,9 +92,10 @@ class Study:
 
     def write(self, **changes: str) -> None:
         text = TINY.replace("studies = 14\nseed = 5", "studies = 30\nseed = 3\nproportions = [14, 5, 11]")
-        text = text.replace("[prepare]", "[prepare]\ntrain = 12\nvalidate = 4\ntest = 8").replace(
-            "max_new_tokens = 24", "max_new_tokens = 512"
-        )
+        text = text.replace(
+            "[prepare]",
+            "[prepare]\ntrain = 12\nvalidate = 4\ntest = 8\ncommunication = 'keep'\nidentifiers = 'keep'",
+        ).replace("max_new_tokens = 24", "max_new_tokens = 512")
         text = text.replace("epochs = 1", "epochs = 2").replace("evaluations = 2", "evaluations = 3")
         text = text.replace(
             "[evaluate.bertscore_pt]", "[evaluate]\nresamples = 100\n\n[evaluate.bertscore_pt]", 1

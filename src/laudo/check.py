@@ -8,6 +8,7 @@ from typing import NamedTuple
 from laudo import spread
 from laudo.fidelity import examine, verdict
 from laudo.plan import Plan
+from laudo.records import used
 from laudo.store import Key, Row, fill, is_done, read
 
 _PART = 256
@@ -17,7 +18,9 @@ def run(plan: Plan) -> bool:
     """Makes `checks` and `verdicts`. Returns whether there was anything to do."""
     if is_done(plan.checks) and is_done(plan.verdicts):
         return False
-    targets = {s["study_id"]: s["target"] for s in read(plan.studies) if not s["excluded"]}
+    targets = {
+        s["study_id"]: s["target"] for s in read(plan.studies, columns=["study_id", "target"], where=used())
+    }
     translated = {(t["study_id"], t["section"]): t for t in read(plan.translations)}
     keys = [(study_id,) for study_id in targets]
 

@@ -99,8 +99,17 @@ def _report(name: str, made: bool) -> None:
 
 
 @app.command(epilog="Example: `laudo prepare experiment.toml`")
-def prepare(experiment: Experiment, runs: Runs = RUNS, shard: ShardText = "0/1") -> None:
+def prepare(
+    experiment: Experiment,
+    runs: Runs = RUNS,
+    shard: ShardText = "0/1",
+    describe: Annotated[
+        bool,
+        typer.Option("--describe", help="Then say what the corpus holds: labels, views, lengths, sections."),
+    ] = False,
+) -> None:
     """MIMIC-CXR folder -> `studies`, and the images at the size that is kept."""
+    from laudo import census
     from laudo import prepare as stage
     from laudo.spread import Shard
     from laudo.store import is_done
@@ -108,7 +117,10 @@ def prepare(experiment: Experiment, runs: Runs = RUNS, shard: ShardText = "0/1")
     made_plan = _open(experiment, runs)
     _report("prepare", stage.run(made_plan, shard=Shard.parse(shard)))
     if is_done(made_plan.studies):
-        print(stage.describe(made_plan))
+        counts = census.census(made_plan)
+        print(census.text(counts) if describe else census.summary(counts))
+    else:
+        print("other shards have not kept all their images yet; the last to end writes studies")
 
 
 @app.command(epilog="Example: `laudo translate experiment.toml --shard 3/8`")

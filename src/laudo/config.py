@@ -44,20 +44,41 @@ class Corpus(Settings):
     """Where MIMIC-CXR is: a folder in PhysioNet's layout. `LAUDO_MIMIC` stands in for an absent `root`."""
 
     root: str | None = None
+    reports: str | None = None
+    """`mimic-cxr-reports.zip`, or the folder it was unpacked into, where that is not `root`."""
     phantom: Phantom | None = None
 
 
 class Prepare(Settings):
-    """Which studies, and how their images are kept."""
+    """Which studies, what of their reports, and how their images are kept."""
 
-    train: int | None = None
+    train: int | None = Field(None, ge=0)
     """Studies of the split to take; all of them when absent."""
-    validate_: int | None = Field(None, alias="validate")
-    test: int | None = None
+    validate_: int | None = Field(None, ge=0, alias="validate")
+    test: int | None = Field(None, ge=0)
     seed: int = 0
+    subset: Literal["random", "balanced", "first_positive"] = "random"
+    """How they are taken: `balanced` fills CheXpert's labels evenly, a study counting for each it has;
+    `first_positive` is the original study's rule, by which it counts for its first label alone."""
+    uncertain: Literal["negative", "positive", "leave_out"] = "negative"
+    """What an uncertain CheXpert label counts as when labels are filled; `leave_out` takes no such study."""
+    same_report: Literal["apart", "keep"] = "apart"
+    """Whether a report that also stands, word for word, in a split taken before (test, then validate) is used."""
+    target: Literal["both", "findings", "impression"] = "both"
+    """`both` takes findings and impression where present, else the last paragraph or the whole report."""
+    priors: Literal["keep", "remove", "supply"] = "keep"
+    """Sentences that compare with an earlier study; `supply` keeps them and shows the prior's text to the model."""
+    communication: Literal["keep", "remove"] = "remove"
+    """Sentences on who was told of the findings."""
+    identifiers: Literal["keep", "remove"] = "remove"
+    """The marks `___` that de-identification left, and sentences that say nothing without them."""
+    images: Literal["keep", "none"] = "keep"
+    """`none` is for work on the text alone."""
     size_px: int = Field(896, ge=32)
     """Longest side of the images kept, their aspect unchanged."""
     max_images: int = Field(2, ge=1)
+    dicom: Literal["window", "mimic_jpg"] = "window"
+    """How a DICOM becomes 8-bit grey: through its window, or as MIMIC-CXR-JPG was made (equalised)."""
 
     def size_of(self, split: str) -> int | None:
         size: int | None = getattr(self, "validate_" if split == "validate" else split)
@@ -178,6 +199,18 @@ class Experiment(Settings):
         settings = self.arms[arm]
         return settings.prompt or (self.train.prompt if settings.adapter else prompts.REPORT)
 
+    def require_images(self) -> None:
+        """Refuses to go on from a preparation that keeps no images.
+
+        Raises:
+            ExperimentError: `[prepare] images = "none"`.
+        """
+        if self.prepare.images == "none":
+            raise ExperimentError(
+                "this experiment prepares text alone, and a report is written from images",
+                mend='set [prepare] images = "keep"',
+            )
+
     def corpus_root(self, run: Path) -> Path:
         """The folder in MIMIC's layout.
 
@@ -193,6 +226,10 @@ class Experiment(Settings):
                 mend="set [mimic] root in the experiment, or LAUDO_MIMIC=FOLDER",
             )
         return Path(root).expanduser()
+
+    def reports_root(self) -> Path | None:
+        """Where the reports are, None where they are in the corpus's own folder."""
+        return Path(self.mimic.reports).expanduser() if self.mimic.reports else None
 
 
 def shipped() -> list[str]:

@@ -8,11 +8,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import combinations
 
+from pyarrow.compute import Expression
+
 from laudo import bertscore, findings, models, sections
 from laudo.config import Encoder
 from laudo.disk import write_json
 from laudo.lexicon import Lang
 from laudo.plan import Plan
+from laudo.records import used
 from laudo.stats import Aggregate, Cohort, Difference, Interval, holm, mean, means, micro_f1
 from laudo.store import Key, Partition, Row, fill, is_done, read
 
@@ -57,7 +60,9 @@ def _labels_of(text: str, lang: Lang) -> dict[str, int | None]:
 
 def _texts(plan: Plan, text: str) -> dict[int, str]:
     """study_id -> what is scored, of the test split: the English target, its translation, or an arm's report."""
-    tested = {s["study_id"]: s for s in read(plan.studies) if s["split"] == "test" and not s["excluded"]}
+    tested = {
+        s["study_id"]: s for s in read(plan.studies, columns=["study_id", "target"], where=used("test"))
+    }
     if text == "en":
         return {study_id: sections.render(s["target"], lang="en") for study_id, s in tested.items()}
     if text == "pt":
@@ -107,7 +112,7 @@ class _Encoders:
 def _score(plan: Plan, arm: str, encoders: _Encoders) -> bool:
     if is_done(plan.scores[arm]):
         return False
-    patient = {s["study_id"]: s["subject_id"] for s in read(plan.studies)}
+    patient = _patients(plan)
     texts = {text: _texts(plan, text) for text in ("en", "pt", arm)}
     labels = {text: _positive(plan, text) for text in ("en", arm)}
 
@@ -134,6 +139,12 @@ def _score(plan: Plan, arm: str, encoders: _Encoders) -> bool:
         return [{**row, "arm": arm, "subject_id": patient[row["study_id"]]} for row in rows]
 
     return fill(plan.scores[arm], [(study_id,) for study_id in texts[arm]], rows_of, part_size=_PART)
+
+
+def _patients(plan: Plan, *, where: Expression | None = None) -> dict[int, int]:
+    """study_id -> subject_id."""
+    rows = read(plan.studies, columns=["study_id", "subject_id"], where=where)
+    return {row["study_id"]: row["subject_id"] for row in rows}
 
 
 def _label_rows(study: int, *, said: set[str], wanted: set[str] | None) -> Iterator[Row]:
@@ -164,12 +175,7 @@ def _summarise(plan: Plan) -> bool:
     if is_done(plan.summary):
         return False
     settings = plan.experiment.evaluate
-    patients = {
-        s["study_id"]: s["subject_id"]
-        for s in read(plan.studies)
-        if s["split"] == "test" and not s["excluded"]
-    }
-    cohort = Cohort(patients, resamples=settings.resamples, seed=settings.seed)
+    cohort = Cohort(_patients(plan, where=used("test")), resamples=settings.resamples, seed=settings.seed)
     wanted = _positive(plan, "en")
     figures = {arm: _figures(plan, arm, wanted) for arm in plan.scores}
     rows = [

@@ -18,6 +18,7 @@ from laudo.config import Arm
 from laudo.errors import ExperimentError, NotReady
 from laudo.fidelity import LEARNT
 from laudo.plan import Plan
+from laudo.records import used
 from laudo.spread import WHOLE, Shard
 from laudo.store import Key, Row, fill, is_done, read
 
@@ -29,7 +30,11 @@ def run(plan: Plan, *, shard: Shard = WHOLE, open_chat: Callable[[Path | None], 
 
     Args:
         open_chat: stands in for the experiment's own model; it is given the adapter's folder or None.
+
+    Raises:
+        ExperimentError: the experiment prepares no images.
     """
+    plan.experiment.require_images()
     chats = _Chats(open_chat or partial(_own_chat, plan))
     made = [_arm(plan, name, shard, chats) for name in plan.experiment.arms]
     return any(made)
@@ -53,7 +58,7 @@ def _arm(plan: Plan, name: str, shard: Shard, chats: _Chats) -> bool:
     partition, arm, settings = plan.generations[name], plan.experiment.arms[name], plan.experiment.generate
     if is_done(partition):
         return False
-    studies = {s["study_id"]: s for s in read(plan.studies) if s["split"] == "test" and not s["excluded"]}
+    studies = {s["study_id"]: s for s in read(plan.studies, where=used("test"))}
     if not studies:
         raise NotReady(
             "no test study can be used",
@@ -68,7 +73,7 @@ def _arm(plan: Plan, name: str, shard: Shard, chats: _Chats) -> bool:
         asked = [
             prompts.report(
                 shown[key[0]], run=plan.run, size_px=plan.experiment.prepare.size_px, geometry=settings.geometry,
-                prompt=plan.experiment.prompt_of(name), exemplars=exemplars,
+                prompt=plan.experiment.prompt_of(name), prior=studies[key[0]]["prior_report"], exemplars=exemplars,
             )
             for key in keys
         ]  # fmt: skip
@@ -116,7 +121,7 @@ def _exemplars(plan: Plan, name: str, arm: Arm) -> list[str]:
     """
     if not arm.exemplars:
         return []
-    train = {s["study_id"] for s in read(plan.studies) if s["split"] == "train"}
+    train = {s["study_id"] for s in read(plan.studies, columns=["study_id"], where=used("train"))}
     usable = {
         v["study_id"]: v["sections_pt"]
         for v in read(plan.verdicts)

@@ -24,6 +24,7 @@ class Plan:
 
     experiment: Experiment
     run: Path
+    films: Partition
     studies: Partition
     translations: Partition
     checks: Partition
@@ -36,7 +37,7 @@ class Plan:
 
     def __iter__(self) -> Iterator[Partition]:
         """In the order in which they are made."""
-        yield from (self.studies, self.translations, self.checks, self.verdicts, self.training)
+        yield from (self.films, self.studies, self.translations, self.checks, self.verdicts, self.training)
         for several in (self.generations, self.labels, self.scores):
             yield from several.values()
         yield self.summary
@@ -49,9 +50,9 @@ def plan(experiment: Experiment, run: Path) -> Plan:
         InputError: a model folder or the MIMIC folder is not there.
     """
     e, lexicon = experiment, {"lexicon": _lexicon()}
-    studies = Partition(
-        run, records.STUDIES, settings={**_corpus(e, run), **e.prepare.model_dump(by_alias=True)}
-    )
+    asked = {**_corpus(e, run), **e.prepare.model_dump(by_alias=True)}
+    films = Partition(run, records.FILMS, settings=asked)
+    studies = Partition(run, records.STUDIES, settings=asked, inputs=(films,))
     translations = Partition(run, records.TRANSLATIONS, settings=_model(e.translate), inputs=(studies,))
     checks = Partition(run, records.CHECKS, settings=lexicon, inputs=(studies, translations))
     verdicts = Partition(run, records.VERDICTS, settings=lexicon, inputs=(translations, checks))
@@ -93,7 +94,7 @@ def plan(experiment: Experiment, run: Path) -> Plan:
         run, records.SUMMARY, settings=resampling, inputs=(*scores.values(), *labels.values())
     )
     return Plan(
-        e, run, studies, translations, checks, verdicts, training, generations, labels, scores, summary
+        e, run, films, studies, translations, checks, verdicts, training, generations, labels, scores, summary
     )
 
 
@@ -101,12 +102,20 @@ def _corpus(experiment: Experiment, run: Path) -> dict[str, Any]:
     if experiment.mimic.phantom:
         return {"phantom": experiment.mimic.phantom.model_dump()}
     root = experiment.corpus_root(run)
-    listed = (
-        sorted((p.name, p.stat().st_size) for p in root.iterdir() if p.suffix in (".gz", ".csv", ".zip"))
-        if root.is_dir()
-        else []
-    )
-    return {"mimic": dict(listed)}
+    return {"mimic": _listed(root), "reports": _listed(experiment.reports_root())}
+
+
+def _listed(folder: Path | None) -> dict[str, int]:
+    """The tables and zips of a folder with their sizes, and how many patients there are under p10 to p19."""
+    if folder is None or not folder.exists():
+        return {}
+    if folder.is_file():
+        return {folder.name: folder.stat().st_size}
+    tables = [p for p in folder.iterdir() if p.suffix in (".gz", ".csv", ".zip")]
+    patients = [p for p in (*folder.glob("p1[0-9]"), *folder.glob("files/p1[0-9]")) if p.is_dir()]
+    return {p.name: p.stat().st_size for p in sorted(tables)} | {
+        p.name: sum(1 for _ in p.iterdir()) for p in sorted(patients)
+    }
 
 
 def _model(settings: Model) -> dict[str, Any]:

@@ -21,6 +21,7 @@ REPORT = "Dê o diagnóstico das imagens apresentadas"
 """The study's instruction, for tuning and for inference."""
 
 EXEMPLAR = "Exemplo de laudo:"
+PRIOR = "Laudo do exame anterior, em inglês:"
 
 
 def translation(text: str, *, prompt: str) -> Messages:
@@ -35,6 +36,7 @@ def report(
     size_px: int,
     geometry: images.Geometry,
     prompt: str,
+    prior: str | None = None,
     exemplars: Sequence[str] = (),
 ) -> Messages:
     """Asks for the report of one study.
@@ -43,14 +45,18 @@ def report(
         kept: the study's prepared images, as its row in `studies` holds them, in view order.
         run: the folder that their paths are relative to.
         size_px: side of the squares they are brought to; the processor brings them to the model's size.
+        prior: the report of the patient's last study before this one, where the experiment supplies it.
         exemplars: whole reports shown as examples, in the prompt's text (text only, as in the study).
     """
     shown = [images.for_model(run / str(image["path"]), size_px=size_px, geometry=geometry) for image in kept]
-    return of_pictures(shown, prompt=prompt, exemplars=exemplars)
+    return of_pictures(shown, prompt=prompt, prior=prior, exemplars=exemplars)
 
 
-def of_pictures(shown: Sequence[Any], *, prompt: str, exemplars: Sequence[str] = ()) -> Messages:
+def of_pictures(
+    shown: Sequence[Any], *, prompt: str, prior: str | None = None, exemplars: Sequence[str] = ()
+) -> Messages:
     """The same for pictures in memory: Pillow images, RGB; they stand before the text."""
-    examples = "".join(f"\n\n{EXEMPLAR}\n{text}" for text in exemplars)
+    titled = [*((PRIOR, text) for text in (prior,) if text), *((EXEMPLAR, text) for text in exemplars)]
+    further = "".join(f"\n\n{title}\n{text}" for title, text in titled)
     content: list[dict[str, Any]] = [{"type": "image", "image": image} for image in shown]
-    return [{"role": "user", "content": [*content, {"type": "text", "text": prompt + examples}]}]
+    return [{"role": "user", "content": [*content, {"type": "text", "text": prompt + further}]}]

@@ -9,6 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import pyarrow as pa
+import pyarrow.compute as pc
+
+from laudo import mimic
 
 
 @dataclass(frozen=True)
@@ -36,13 +39,34 @@ IMAGE = pa.struct([("dicom_id", _text), ("view", _text), ("path", _text)])
 """`view` is empty where the metadata name none; `path` is relative to the run's folder."""
 
 SECTIONS = pa.map_(_text, _text)
+LABELLED = pa.struct([(label, pa.int8()) for label in mimic.LABELS])
+"""1 present, 0 absent, -1 uncertain, null not mentioned."""
 
 STUDIES = _table(
     "studies", "prepare", "study_id",
-    study_id=_int, subject_id=_int, split=_text, images=pa.list_(IMAGE), sections=SECTIONS, target=SECTIONS,
-    chexpert=(pa.map_(_text, _int), None), negbio=(pa.map_(_text, _int), None), excluded=(_text, None),
+    study_id=_int, subject_id=_int, split=(_text, None), taken=(pa.timestamp("ms"), None), prior=(_int, None), prior_report=(_text, None),
+    views=pa.list_(_text), images=pa.list_(IMAGE), encoding=(_text, None), sections=SECTIONS, target=SECTIONS,
+    removed=pa.map_(_text, _int), chexpert=(LABELLED, None), negbio=(LABELLED, None), radiologist=(LABELLED, None),
+    excluded=(_text, None),
 )  # fmt: skip
-"""`target` is what is scored and trained on; labels map a name to 1, 0, -1 or null; `excluded` says why."""
+"""Every study of the corpus. `views` are those of all its images, `images` those that are kept; `target` is what is
+translated, trained on and scored, `removed` how many sentences or marks each policy took from it; `prior` is the
+patient's last study before it, `prior_report` its English target where the policy supplies it; `excluded` says why it is not used, null where it is."""
+
+
+def used(split: str | None = None) -> pc.Expression:
+    """The studies that go on, of one split or of all, for `store.read(plan.studies, where=used("test"))`."""
+    some = pc.field("excluded").is_null()
+    return some if split is None else some & (pc.field("split") == split)
+
+
+FILMS = _table(
+    "films", "prepare", "study_id dicom_id",
+    study_id=_int, dicom_id=_text, position=_int, view=_text, path=(_text, None), width=(_int, None), height=(_int, None),
+    fingerprint=(_text, None), same_as=(_text, None), warning=(_text, None), left_out=(_text, None),
+)  # fmt: skip
+"""Every image of the studies asked for: kept under `path` (its size there in pixels), or why it was left out;
+`position` is its place in the order of use, `same_as` is the kept image of which it is another rendering."""
 
 TRANSLATIONS = _table(
     "translations", "translate", "study_id section",

@@ -19,10 +19,11 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from laudo import __version__, bertscore, disk, figures, images, sections, store
+from laudo import __version__, bertscore, census, disk, figures, images, sections, store
 from laudo.config import SPLITS
 from laudo.findings import LABELS
 from laudo.plan import Plan
+from laudo.records import used
 from laudo.store import Row
 
 EXAMPLE_PX = 320
@@ -35,8 +36,22 @@ _VERDICTS = {
     "quarantined": "em quarentena",
 }
 _REASONS = {
-    "no report": "sem laudo", "empty report": "laudo vazio", "no usable section": "sem seção aproveitável", "no image": "sem imagem",
+    "no split": "sem partição", "no report": "sem laudo", "empty report": "laudo vazio", "no usable section": "sem seção aproveitável",
+    "nothing left of the target": "só frases que as políticas retiram", "no image": "sem imagem",
     "image file is missing": "arquivo de imagem ausente", "unreadable image": "imagem ilegível",
+    "no label row": "sem linha de rótulos", "no positive label": "sem rótulo positivo", "uncertain label": "com rótulo incerto",
+    "same report as in test": "laudo igual a um do teste", "same report as in validate": "laudo igual a um da validação",
+    "outside the subset": "fora do subconjunto pedido", "not needed": "além do número pedido", "same exposure": "repete outra imagem do estudo",
+}  # fmt: skip
+_SECTIONS = {
+    "findings": "achados", "impression": "impressão", "indication": "indicação", "history": "história", "technique": "técnica",
+    "comparison": "comparação", "examination": "exame", "recommendations": "recomendações", "notification": "notificação",
+    "comment": "comentário", "wet_read": "leitura preliminar", "addendum": "adendo", "preamble": "preâmbulo",
+    "last_paragraph": "último parágrafo", "full_report": "laudo sem cabeçalhos",
+}  # fmt: skip
+_REMOVED = {
+    "communication": "frases sobre quem foi avisado", "priors": "frases que comparam com exame anterior",
+    "identifiers": "frases com marca de anonimização", "marks": "marcas de anonimização retiradas de frases mantidas",
 }  # fmt: skip
 
 
@@ -86,19 +101,17 @@ def _made_from(plan: Plan) -> str:
 
 @dataclass(frozen=True)
 class _Tables:
-    """What the page is made from; `scores` by arm and metric, `training` empty where no arm is tuned."""
+    """What the page is made from: `tested` are the test studies used, with their verdicts in `verdicts` as for all
+    others; `scores` by arm and metric; `training` is empty where no arm is tuned."""
 
-    studies: dict[int, Row]
+    census: dict[str, Any]
+    tested: dict[int, Row]
     verdicts: dict[int, Row]
     training: list[Row]
     generations: dict[str, list[Row]]
     scores: dict[str, dict[str, dict[int, float | None]]]
     stated: list[Row]
     summary: list[Row]
-
-    @property
-    def used(self) -> list[Row]:
-        return [study for study in self.studies.values() if study["excluded"] is None]
 
 
 def _read(plan: Plan) -> _Tables:
@@ -109,7 +122,8 @@ def _read(plan: Plan) -> _Tables:
         for row in store.read(partition):
             scores[arm][row["metric"]][row["study_id"]] = _finite(row["value"])
     return _Tables(
-        studies={row["study_id"]: row for row in store.read(plan.studies)},
+        census=census.census(plan),
+        tested={row["study_id"]: row for row in store.read(plan.studies, where=used("test"))},
         verdicts={row["study_id"]: row for row in store.read(plan.verdicts)},
         training=store.read(plan.training) if tuned else [],
         generations={arm: store.read(partition) for arm, partition in plan.generations.items()},
@@ -148,29 +162,20 @@ def _results(plan: Plan, t: _Tables) -> dict[str, Any]:
             own[row["arm"]][row["metric"]] = numbers
     return {
         "experiment": plan.experiment.name, "made_from": _made_from(plan), "laudo": __version__,
-        "arms": own, "differences": differences, "labels": labels, "positives": _positives(t), "chexpert": _chexpert(t),
-        "studies": _studies(t), "generations": {arm: _written(rows) for arm, rows in t.generations.items()},
+        "arms": own, "differences": differences, "labels": labels, "positives": _positives(t),
+        "corpus": t.census, "verdicts": _verdicts(plan, t), "generations": {arm: _written(rows) for arm, rows in t.generations.items()},
         "signatures": {arm: disk.read_json(made.folder / bertscore.SIGNATURES) for arm, made in plan.scores.items()},
         "settings": plan.experiment.model_dump(mode="json", by_alias=True),
     }  # fmt: skip
 
 
-def _studies(t: _Tables) -> dict[str, Any]:
-    verdicts: dict[str, Counter[str]] = {split: Counter() for split in SPLITS}
-    for study_id, row in t.verdicts.items():
-        verdicts[t.studies[study_id]["split"]][row["verdict"]] += 1
-    sizes = Counter(study["split"] for study in t.used)
-    patients = Counter(split for split, _ in {(study["split"], study["subject_id"]) for study in t.used})
-    return {
-        "by split": {split: sizes[split] for split in SPLITS},
-        "patients": {split: patients[split] for split in SPLITS},
-        "excluded": dict(
-            Counter(
-                study["excluded"] for study in t.studies.values() if study["excluded"] is not None
-            ).most_common()
-        ),
-        "verdicts": {split: dict(counts) for split, counts in verdicts.items()},
-    }
+def _verdicts(plan: Plan, t: _Tables) -> dict[str, dict[str, int]]:
+    """split -> verdict -> studies."""
+    counts: dict[str, Counter[str]] = {split: Counter() for split in SPLITS}
+    for row in store.read(plan.studies, columns=["study_id", "split"], where=used()):
+        if row["study_id"] in t.verdicts:
+            counts[row["split"]][t.verdicts[row["study_id"]]["verdict"]] += 1
+    return {split: dict(some) for split, some in counts.items()}
 
 
 def _written(rows: list[Row]) -> dict[str, Any]:
@@ -191,12 +196,6 @@ def _positives(t: _Tables) -> dict[str, int]:
         row["label"] for row in t.stated if row["study_id"] in scored and row["value"] in (1, -1)
     )
     return {label: counts[label] for label in LABELS}
-
-
-def _chexpert(t: _Tables) -> dict[str, dict[str, int]]:
-    """The study's Table 2 over the studies used: MIMIC's own CheXpert labels."""
-    counts = Counter((name, value) for study in t.used for name, value in (study["chexpert"] or {}).items())
-    return {label: {"present": counts[label, 1], "uncertain": counts[label, -1]} for label in LABELS}
 
 
 # --- results.html --------------------------------------------------------------------------------------------
@@ -220,7 +219,8 @@ def _page(plan: Plan, t: _Tables, results: dict[str, Any]) -> str:
     colours = _colours(plan)
     return environment.get_template("results.html.j2").render(
         e=plan.experiment, r=results, colours=colours, splits=_WORDS, verdicts=_VERDICTS, labels=figures.LABELS_PT, few=figures.MIN_POSITIVES,
-        metrics=_ordered({metric for arm in results["arms"].values() for metric in arm}), excluded=_excluded(results["studies"]["excluded"]),
+        metrics=_ordered({metric for arm in results["arms"].values() for metric in arm}), reasons=_REASONS, sections=_SECTIONS, removed=_REMOVED,
+        image_counts=sorted({*results["corpus"]["images"], *results["corpus"]["images kept"]}),
         drawn=_drawn(plan, t, results, colours), lowest=_lowest(t), examples=_examples(plan, t),
     )  # fmt: skip
 
@@ -254,15 +254,6 @@ def _ordered(metrics: Iterable[str]) -> list[str]:
     return sorted(metrics, key=lambda m: (known.index(m) if m in known else len(known), m))
 
 
-def _excluded(reasons: Mapping[str, int]) -> dict[str, int]:
-    """Studies left out by kind of reason, in Portuguese where we know the kind; the details are in the JSON."""
-    counts: Counter[str] = Counter()
-    for reason, n in reasons.items():
-        kind = reason.partition(":")[0]
-        counts[_REASONS.get(kind, kind)] += n
-    return dict(counts.most_common())
-
-
 def _lowest(t: _Tables) -> tuple[int, float] | None:
     """Step and value of the lowest validation loss."""
     return min(
@@ -275,8 +266,9 @@ def _lowest(t: _Tables) -> tuple[int, float] | None:
 
 def _examples(plan: Plan, t: _Tables) -> list[dict[str, Any]]:
     """Test studies in the order of a hash of their id: spread evenly, and nobody's choice."""
-    test = [study for study in t.used if study["split"] == "test"]
-    hashed = sorted(test, key=lambda study: hashlib.sha256(str(study["study_id"]).encode()).digest())
+    hashed = sorted(
+        t.tested.values(), key=lambda study: hashlib.sha256(str(study["study_id"]).encode()).digest()
+    )
     return [_example(plan, t, study) for study in hashed[: plan.experiment.report.examples]]
 
 

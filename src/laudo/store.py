@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import IO, Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from laudo import __version__
@@ -155,19 +156,35 @@ def require(*partitions: Partition) -> None:
 # --- reading -------------------------------------------------------------------------------------------------
 
 
-def read(partition: Partition) -> list[Row]:
-    """All rows of a finished partition, in the order of their keys.
+def read(
+    partition: Partition, *, columns: Sequence[str] | None = None, where: pc.Expression | None = None
+) -> list[Row]:
+    """The rows of a finished partition, in the order of their keys; arguments and errors as for `arrow`."""
+    rows: list[Row] = arrow(partition, columns=columns, where=where).to_pylist(maps_as_pydicts="strict")
+    return rows
+
+
+def arrow(
+    partition: Partition, *, columns: Sequence[str] | None = None, where: pc.Expression | None = None
+) -> pa.Table:
+    """A finished partition as one Arrow table, for what is too large for rows.
+
+    Args:
+        columns: those wanted; all of them when absent.
+        where: the rows wanted, as `pyarrow.compute.field("split") == "test"`.
 
     Raises:
         NotReady: the partition is unfinished or stale.
         InputError: a part is damaged.
     """
     require(partition)
-    rows: list[Row] = []
+    schema = partition.table.schema
+    wanted = schema if columns is None else pa.schema([schema.field(name) for name in columns])
+    parts = [wanted.empty_table()]
     for path in _parts(partition):
         with _reading(path, partition):
-            rows += pq.read_table(path, schema=partition.table.schema).to_pylist(maps_as_pydicts="strict")
-    return rows
+            parts.append(pq.read_table(path, schema=schema, columns=columns, filters=where))
+    return pa.concat_tables(parts)
 
 
 @contextmanager
@@ -188,7 +205,7 @@ def _reading(path: Path, partition: Partition) -> Iterator[None]:
 def fill(
     partition: Partition,
     keys: Sequence[Key],
-    rows_of: Callable[[Sequence[Key]], list[Row]],
+    rows_of: Callable[[Sequence[Key]], list[Row] | pa.Table],
     *,
     part_size: int,
     shard: Shard = WHOLE,
@@ -303,13 +320,14 @@ def _part(partition: Partition, number: int) -> Path:
     return partition.folder / f"part-{number:05d}.parquet"
 
 
-def _write_part(partition: Partition, number: int, rows: list[Row]) -> None:
-    table = pa.Table.from_pylist(rows, schema=partition.table.schema)
+def _write_part(partition: Partition, number: int, rows: list[Row] | pa.Table) -> None:
+    schema = partition.table.schema
+    table = rows.cast(schema) if isinstance(rows, pa.Table) else pa.Table.from_pylist(rows, schema=schema)
     for name in partition.table.schema.names:
         if not table.schema.field(name).nullable and table[name].null_count:
             raise ValueError(f"{partition.name}: null in column {name}, which may not be null")
-    key = [tuple(row[name] for name in partition.table.key) for row in rows]
-    if len(set(key)) != len(key):
+    keys = table.select(partition.table.key)
+    if keys.group_by(keys.column_names).aggregate([]).num_rows != len(keys):
         raise ValueError(f"{partition.name}: the key {partition.table.key} occurs twice in one part")
     with atomic(_part(partition, number)) as temporary:
         pq.write_table(table, temporary, compression="zstd")

@@ -36,6 +36,7 @@ from laudo.errors import LaudoError, NotReady
 from laudo.fidelity import LEARNT
 from laudo.plan import Plan
 from laudo.progress import Progress
+from laudo.records import used
 from laudo.store import Row, is_done, making, read, write_rows
 
 IGNORED = -100
@@ -50,6 +51,7 @@ def run(plan: Plan) -> bool:
     """Makes `training` and, in its folder, `adapter/`. Returns whether there was anything to do.
 
     Raises:
+        ExperimentError: the experiment prepares no images.
         LaudoError: it was started in several processes.
         NotReady: no training or no validation study has an accepted translation.
     """
@@ -60,6 +62,7 @@ def run(plan: Plan) -> bool:
             "training in several processes is not supported yet",
             mend="run laudo train in one process, on one GPU",
         )
+    plan.experiment.require_images()
     settings = plan.experiment.train
     rows = {split: answers(plan, split) for split in ("train", "validate")}
     for split, found in rows.items():
@@ -87,9 +90,7 @@ def answers(plan: Plan, split: str) -> list[tuple[Row, str]]:
     Only accepted and repaired translations are learnt from.
     """
     final = {v["study_id"]: v["sections_pt"] for v in read(plan.verdicts) if v["verdict"] in LEARNT}
-    studies = [
-        s for s in read(plan.studies) if s["split"] == split and not s["excluded"] and s["study_id"] in final
-    ]
+    studies = [s for s in read(plan.studies, where=used(split)) if s["study_id"] in final]
     return [(study, sections.render(final[study["study_id"]], lang="pt")) for study in studies]
 
 
@@ -151,6 +152,7 @@ class _Examples(Dataset[dict[str, torch.Tensor]]):
             size_px=e.prepare.size_px,
             geometry=e.generate.geometry,
             prompt=e.train.prompt,
+            prior=study["prior_report"],
         )
         return example(self._processor, messages, answer)
 

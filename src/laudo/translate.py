@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from laudo import prompts
 from laudo.chat import Chat
 from laudo.plan import Plan
+from laudo.records import used
 from laudo.spread import WHOLE, Shard
 from laudo.store import Key, Row, fill, is_done, read
 
@@ -29,8 +30,7 @@ def run(plan: Plan, *, shard: Shard = WHOLE, open_chat: Callable[[], Chat] | Non
     settings = plan.experiment.translate
     texts = {
         (s["study_id"], name): text
-        for s in read(plan.studies)
-        if not s["excluded"]
+        for s in read(plan.studies, columns=["study_id", "target"], where=used())
         for name, text in s["target"].items()
     }
     chat: Chat | None = None

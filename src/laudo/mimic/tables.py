@@ -1,0 +1,269 @@
+"""The tables of MIMIC-CXR, joined by key into one row a study.
+
+Tables are read whole as text by Arrow and checked column by column, so that a full copy takes seconds and a
+complaint still names the file and the row.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.csv as arrow_csv
+
+from laudo.mimic import LABELS, SPLITS, Corpus, wrong
+from laudo.records import LABELLED
+
+IMAGE = pa.struct(
+    [("dicom_id", pa.string()), ("view", pa.string()), ("rows", pa.int64()), ("columns", pa.int64())]
+)
+"""An image as the metadata have it: `view` is ViewPosition, sizes in pixels; null where not given."""
+
+LABELLERS = ("chexpert", "negbio", "radiologist")
+_VALUES = {"": None, "1.0": 1, "1": 1, "0.0": 0, "0": 0, "-1.0": -1, "-1": -1}
+_AIRSPACE = "Airspace Opacity"
+"""What the radiologist's table of release 2.1.0 calls Lung Opacity."""
+
+
+def index(corpus: Corpus, *, reported: Mapping[int, int]) -> pa.Table:
+    """One row for every study that any table or the zip names, in the order of study_id.
+
+    Args:
+        reported: study_id -> subject_id of the reports in the zip.
+
+    Returns:
+        study_id, subject_id (int64); split (string, null where no image of the study has one); taken
+        (timestamp[ms], the study's first image: dates are shifted by PhysioNet for each patient, their order
+        kept; null without metadata); prior (int64, the patient's last study before it); images (list of
+        `IMAGE` by dicom_id); chexpert, negbio, radiologist (`LABELLED`, null where the table has no row).
+
+    Raises:
+        InputError: a table that cannot be read, lacks a column or holds what it may not; a key that occurs
+            twice; rows that contradict each other (a study of two subjects, a subject in two splits).
+    """
+    images = _with_splits(_images(corpus), corpus)
+    named = [(images["subject_id"], images["study_id"]), *_listed(corpus, reported)]
+    studies = _studies(named, corpus)
+    grouped = _by_study(images)
+    found = _aligned(grouped, studies["study_id"])
+    table = studies.append_column("split", found["split"]).append_column("taken", found["taken"])
+    table = table.append_column("prior", _priors(table)).append_column("images", found["images"])
+    for labeller in LABELLERS:
+        labels = _labels(corpus.tables.get(labeller))
+        table = table.append_column(labeller, _aligned(labels, studies["study_id"])["labels"])
+    return table
+
+
+# --- reading ----------------------------------------------------------------------------------------
+
+
+def _read(path: Path, columns: Iterable[str]) -> pa.Table:
+    """The named columns as text without blank ends, in the order asked for; empty for an empty field."""
+    wanted, ragged = list(columns), list[Any]()
+
+    def refuse(row: Any) -> str:
+        ragged.append(row)
+        return "error"
+
+    try:
+        header = _header(path)
+        if absent := [column for column in wanted if column not in header]:
+            raise wrong(f"column {', '.join(absent)} is absent", path)
+        with _opened(path) as stream:
+            table = arrow_csv.read_csv(
+                stream,
+                # One thread, as only then a row that does not fit knows its number.
+                read_options=arrow_csv.ReadOptions(use_threads=False),
+                parse_options=arrow_csv.ParseOptions(invalid_row_handler=refuse),
+                convert_options=arrow_csv.ConvertOptions(
+                    include_columns=wanted, column_types=dict.fromkeys(wanted, pa.string())
+                ),
+            )
+    except (OSError, UnicodeDecodeError, csv.Error, pa.ArrowException) as error:
+        if ragged:
+            row = ragged[0]
+            what = f"{row.actual_columns} fields where the header has {row.expected_columns}"
+            raise wrong(what, _place(path, row.number - 2)) from None
+        raise wrong(f"the table cannot be read: {error}", path) from error
+    return pa.table([pc.utf8_trim_whitespace(table[c]).combine_chunks() for c in wanted], names=wanted)
+
+
+def _opened(path: Path) -> Any:
+    return pa.input_stream(path, compression="gzip" if path.suffix == ".gz" else None)
+
+
+def _header(path: Path) -> list[str]:
+    """The names in the first line."""
+    with _opened(path) as stream:
+        first = stream.read(1 << 16).partition(b"\n")[0].decode("utf-8-sig")
+    return next(csv.reader([first.rstrip("\r")]), [])
+
+
+def _place(path: Path, row: int) -> str:
+    """Where a row is, counted from 0, as a person counts lines."""
+    return f"{path}, line {row + 2}"
+
+
+def _check(fine: pa.Array, table: pa.Table, column: str, path: Path, what: str) -> None:
+    """Raises for the first row that is not fine; `what` is said of its value, with `{}` in its place."""
+    row = pc.index(fine, False).as_py()
+    if row >= 0:
+        raise wrong(what.format(table[column][row].as_py()), _place(path, row))
+
+
+def _whole(table: pa.Table, column: str, path: Path, *, may_lack: bool = False) -> pa.Array:
+    """A column of whole numbers; pandas writes one that has holes as 3056.0."""
+    bare = pc.replace_substring_regex(table[column].combine_chunks(), r"\.0$", "")
+    pattern = r"^\d{1,18}$|^$" if may_lack else r"^\d{1,18}$"
+    _check(pc.match_substring_regex(bare, pattern), table, column, path, "'{}' is not a whole number")
+    return pc.if_else(pc.equal(bare, ""), None, bare).cast(pa.int64())
+
+
+def _unique(table: pa.Table, column: str, path: Path) -> None:
+    counts = pc.value_counts(table[column])
+    twice = counts.field("values").filter(pc.greater(counts.field("counts"), 1))
+    if len(twice):
+        again = np.flatnonzero(pc.equal(table[column], twice[0]).to_numpy(zero_copy_only=False))[1]
+        raise wrong(f"{column} {twice[0]} is there twice", _place(path, int(again)))
+
+
+# --- images -----------------------------------------------------------------------------------------
+
+
+def _images(corpus: Corpus) -> pa.Table:
+    """The images that the metadata, or MIMIC-CXR's own record list, name."""
+    path = corpus.tables.get("metadata") or corpus.tables["records"]
+    described = "metadata" in corpus.tables
+    more = ("ViewPosition", "Rows", "Columns", "StudyDate", "StudyTime") if described else ()
+    raw = _read(path, ("dicom_id", "subject_id", "study_id", *more))
+    _unique(raw, "dicom_id", path)
+    nothing = pa.nulls(len(raw))
+    return pa.table({
+        "dicom_id": raw["dicom_id"],
+        "subject_id": _whole(raw, "subject_id", path),
+        "study_id": _whole(raw, "study_id", path),
+        "view": pc.if_else(pc.equal(raw["ViewPosition"], ""), None, raw["ViewPosition"]) if described else nothing.cast(pa.string()),
+        "rows": _whole(raw, "Rows", path, may_lack=True) if described else nothing.cast(pa.int64()),
+        "columns": _whole(raw, "Columns", path, may_lack=True) if described else nothing.cast(pa.int64()),
+        "taken": _taken(raw, path) if described else nothing.cast(pa.timestamp("ms")),
+    })  # fmt: skip
+
+
+def _taken(raw: pa.Table, path: Path) -> pa.Array:
+    """StudyDate is yyyymmdd, StudyTime hhmmss.fff as a number: 80556.875 is 08:05:56.875, its zero lost.
+
+    Without a time the day begins; without a date there is nothing.
+    """
+    bare = pc.replace_substring_regex(raw["StudyDate"].combine_chunks(), r"\.0$", "")
+    days = pc.strptime(bare, format="%Y%m%d", unit="ms", error_is_null=True)
+    fine = pc.and_(pc.is_valid(days), pc.match_substring_regex(bare, r"^\d{8}$"))
+    _check(pc.or_(fine, pc.equal(bare, "")), raw, "StudyDate", path, "StudyDate '{}' is not yyyymmdd")
+    clock = pc.if_else(pc.equal(raw["StudyTime"], ""), "0", raw["StudyTime"]).combine_chunks()
+    numeric = pc.match_substring_regex(clock, r"^\d{1,6}(\.\d*)?$")
+    number = pc.if_else(numeric, clock, "0").cast(pa.float64()).to_numpy()
+    hours, minutes, seconds = number // 10_000, number // 100 % 100, number % 100
+    possible = pa.array((hours < 24) & (minutes < 60) & (seconds < 61))
+    _check(pc.and_(numeric, possible), raw, "StudyTime", path, "StudyTime '{}' is not hhmmss")
+    passed = np.rint((hours * 3600 + minutes * 60 + seconds) * 1000).astype(np.int64)
+    return pc.add(days, pa.array(passed, pa.duration("ms")))
+
+
+def _with_splits(images: pa.Table, corpus: Corpus) -> pa.Table:
+    path = corpus.tables["split"]
+    raw = _read(path, ("dicom_id", "split"))
+    known = pc.is_in(raw["split"], value_set=pa.array(SPLITS)).combine_chunks()
+    _check(known, raw, "split", path, f"split '{{}}' is none of {', '.join(SPLITS)}")
+    _unique(raw, "dicom_id", path)
+    at = pc.index_in(images["dicom_id"], value_set=raw["dicom_id"].combine_chunks())
+    images = images.append_column("split", raw["split"].take(at))
+    _agreed(images, "study_id", "subject_id", "study {} belongs to two subjects", path)
+    _agreed(images, "study_id", "split", "study {} is in two splits", path)
+    _agreed(images, "subject_id", "split", "subject {} is in two splits", path)
+    return images
+
+
+def _agreed(table: pa.Table, key: str, column: str, what: str, path: Path) -> None:
+    counts = table.group_by(key).aggregate([(column, "count_distinct")])
+    several = counts.filter(pc.greater(counts[f"{column}_count_distinct"], 1))
+    if len(several):
+        raise wrong(what.format(pc.min(several[key])), path)
+
+
+def _by_study(images: pa.Table) -> pa.Table:
+    """One row a study: its split, when it was taken, and its images by dicom_id."""
+    images = images.sort_by([("study_id", "ascending"), ("dicom_id", "ascending")]).combine_chunks()
+    ids, starts = np.unique(images["study_id"].to_numpy(), return_index=True)
+    columns = [images[field.name].combine_chunks() for field in IMAGE]
+    structs = pa.StructArray.from_arrays(columns, fields=list(IMAGE))
+    lists = pa.ListArray.from_arrays(pa.array(np.append(starts, len(images)), pa.int32()), structs)
+    # Groups come in the order of their first rows: that of study_id.
+    first = images.group_by("study_id", use_threads=False).aggregate([("split", "max"), ("taken", "min")])
+    return pa.table(
+        {"study_id": ids, "split": first["split_max"], "taken": first["taken_min"], "images": lists}
+    )
+
+
+# --- studies ----------------------------------------------------------------------------------------
+
+
+def _listed(corpus: Corpus, reported: Mapping[int, int]) -> Iterable[tuple[pa.Array, pa.Array]]:
+    """(subject_id, study_id) of further studies: those of MIMIC-CXR's study list and of the zip."""
+    if path := corpus.tables.get("studies"):
+        raw = _read(path, ("subject_id", "study_id"))
+        yield _whole(raw, "subject_id", path), _whole(raw, "study_id", path)
+    yield pa.array(list(reported.values()), pa.int64()), pa.array(list(reported), pa.int64())
+
+
+def _studies(named: Iterable[tuple[pa.Array, pa.Array]], corpus: Corpus) -> pa.Table:
+    """study_id and subject_id, each study once, in the order of study_id."""
+    parts = [pa.table({"study_id": study, "subject_id": subject}) for subject, study in named]
+    pairs = pa.concat_tables(parts).group_by(["study_id", "subject_id"]).aggregate([])
+    _agreed(pairs, "study_id", "subject_id", "study {} belongs to two subjects", corpus.root)
+    return pairs.sort_by("study_id").combine_chunks()
+
+
+def _aligned(table: pa.Table, ids: pa.ChunkedArray) -> pa.Table:
+    """The row of each study, nulls where the table has none."""
+    return table.take(pc.index_in(ids, value_set=table["study_id"].combine_chunks()))
+
+
+def _priors(studies: pa.Table) -> pa.Array:
+    """For each study the latest one of its subject that was taken before it; null where none was."""
+    subjects, ids = studies["subject_id"].to_numpy(), studies["study_id"].to_numpy()
+    known = studies["taken"].is_valid().to_numpy()
+    taken = studies["taken"].cast(pa.int64()).fill_null(0).to_numpy()
+    order = np.lexsort((ids, taken, subjects))
+    order = order[known[order]]
+    subject, when = subjects[order], taken[order]
+    starts = np.r_[True, (subject[1:] != subject[:-1]) | (when[1:] != when[:-1])][: len(order)]
+    # Studies taken at the same moment share the one before them all.
+    before = np.maximum.accumulate(np.where(starts, np.arange(len(order)), 0)) - 1
+    has = (before >= 0) & (subject[before] == subject)
+    priors = np.zeros(len(ids), np.int64)
+    found = np.zeros(len(ids), bool)
+    priors[order], found[order] = ids[order[before]], has
+    return pa.array(priors, mask=~found)
+
+
+def _labels(path: Path | None) -> pa.Table:
+    """study_id and its `labels`; no row without a table."""
+    if path is None:
+        return pa.table({"study_id": pa.array([], pa.int64()), "labels": pa.array([], LABELLED)})
+    radiologist = "2.1.0" in path.name
+    named = [_AIRSPACE if radiologist and label == "Lung Opacity" else label for label in LABELS]
+    raw = _read(path, ("study_id", *named))
+    _unique(raw, "study_id", path)
+    texts = pa.array(list(_VALUES))
+    values = pa.array(list(_VALUES.values()), pa.int8())
+    columns = []
+    for name in named:
+        at = pc.index_in(raw[name].combine_chunks(), value_set=texts)
+        _check(pc.is_valid(at), raw, name, path, "label value '{}' is none of 1.0, 0.0, -1.0 and empty")
+        columns.append(values.take(at))
+    labels = pa.StructArray.from_arrays(columns, fields=list(LABELLED))
+    return pa.table({"study_id": _whole(raw, "study_id", path), "labels": labels})
