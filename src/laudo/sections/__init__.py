@@ -8,10 +8,11 @@ headers divide; `RIGHT LUNG:` stays in the section it is in.
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
+
+from laudo.sections import headers
 
 Lang = Literal["en", "pt"]
 
@@ -69,6 +70,16 @@ def target(report: Report) -> dict[str, str]:
     return both or dict(list(bare)[:1])
 
 
+def chosen(report: Report) -> Section | None:
+    """The one section to take where only one is wanted, as in `mimic_cxr_sections.csv`.
+
+    The last impression, else findings, last paragraph, full report. Never the comparison, which MIT-LCP's
+    parser falls back to, nor indication or technique: they say nothing about this image.
+    """
+    bodies = ((name, report.last(name)) for name in ("impression", "findings", *_BARE))
+    return next((Section(name, body) for name, body in bodies if body), None)
+
+
 def render(sections: Mapping[str, str], *, lang: Lang) -> str:
     """The text of target sections under fixed headings, which `split` gives back.
 
@@ -92,152 +103,34 @@ HEADINGS: dict[Lang, dict[str, str]] = {
 }
 _BARE = ("last_paragraph", "full_report")
 
-# --- headers ----------------------------------------------------------------------------------------
-
-# Spellings without accents, in lower case. The misspellings are those MIT-LCP's section_parser.py lists (MIT
-# licence), save `ndication`, which it takes for impression by mistake.
-_ENGLISH = {
-    "findings": "findings|finding|findins|findindgs|findgings|findngs|findnings|finidngs|reference findings",
-    "impression": (
-        "impression|impressions|conclusion|conclusions|findings and impression|findings/impression|impresson|"
-        "imprression|imoression|impressoin|imprssion|impresion|imperssion|mpression|impession"
-    ),
-    "indication": (
-        "indication|indications|reason for exam|reason for examination|reason for study|clinical indication|"
-        "idication|ndication"
-    ),
-    "history": "history|clinical history|clinical information|patient history|medical history|pfi",
-    "technique": "technique|techniques|procedure|views",
-    "comparison": (
-        "comparison|comparisons|comparison exam|comparison film|reference exam|prior study|prior studies|"
-        "comparision|comparisions|comparsion|comparrison|technique/comparison"
-    ),
-    "examination": "examination|exam|study|type of examination|date|exam date",
-    "recommendations": "recommendation|recommendations|recommendation(s)",
-    "notification": "notification|notifications",
-    "comment": "comment|comments|note",
-    "wet_read": "wet read|wetread|preliminary read",
-    "addendum": "addendum|addenda|final addendum",
-}
-_PORTUGUESE = {
-    "findings": (
-        "achados|achado|achados radiologicos|achados radiograficos|analise|relatorio|laudo|descricao|"
-        "os seguintes aspectos foram observados"
-    ),
-    "impression": (
-        "impressao|impressao diagnostica|conclusao|conclusoes|opiniao|achados e impressao|achados/impressao"
-    ),
-    "indication": (
-        "indicacao|indicacao clinica|indicacao do exame|motivo do exame|informes clinicos|informe clinico"
-    ),
-    "history": (
-        "historico|historia|historia clinica|historico clinico|dados clinicos|informacoes clinicas|"
-        "informacao clinica"
-    ),
-    "technique": "tecnica|tecnica do exame|tecnica de exame|metodo|metodologia|procedimento|incidencias",
-    "comparison": (
-        "comparacao|comparacoes|comparativo|estudo comparativo|exame anterior|exames anteriores|"
-        "exames previos|exame previo|exame(s) anterior(es)|estudos anteriores"
-    ),
-    "examination": "exame|exame realizado|estudo|data|data do exame",
-    "recommendations": "recomendacao|recomendacoes|recomendacao(oes)|sugestao|sugestoes|conduta sugerida",
-    "notification": "notificacao|notificacoes|comunicacao",
-    "comment": "comentario|comentarios|nota|notas|observacao|observacoes|obs",
-    "wet_read": "leitura preliminar|laudo preliminar",
-    "addendum": "adendo|adenda|aditamento",
-}
-# Known by a part of the header, in this order, where it is in capitals before a colon (as section_parser.py).
-_PARTS = {
-    "impress": "impression",
-    "conclus": "impression",
-    "findings": "findings",
-    "achados": "findings",
-    "history": "history",
-    "comparison": "comparison",
-    "comparacao": "comparison",
-    "addendum": "addendum",
-    "adendo": "addendum",
-}
-# A header that names only views (`CHEST, PA AND LATERAL:`) has the findings under it (as section_parser.py).
-_VIEW_NOUNS = re.compile(r"chest|torax|portable|ribs|radiographs?|radiografia|rx|views?|window")
-_VIEW_WORDS = re.compile(
-    rf"(?:(?:{_VIEW_NOUNS.pattern}|ap|pa|lat|lateral|frontal|semi|upright|erect|supine|bone|left|right|one|"
-    r"two|three|single|and|of|the|in|perfil|leito|raios?|x|incidencias?|de|d[oa]|n[oa]|em|e)\b\W*)+"
-)
-_TITLE = re.compile(r"[ \t]*(?:final report|relat[óo]rio final|laudo final)[ \t]*:?[ \t]*", re.IGNORECASE)
-_RULE = re.compile(r"[ \t]*_{10,}[ \t]*")
-_HEADER = re.compile(
-    r"[ \t]*(?P<mark>\*{2,3}|#{1,6})?[ \t]*(?P<name>[^\W\d_][^\d_:*#]{0,59}?)[ \t]*(?(mark)\**)[ \t]*"
-    r"(?P<end>:|[-–—](?=[ \t])|$)(?(mark)\**)[ \t]*(?P<rest>.*)"
-)
-_SENTENCE_END = re.compile(r"[.:;!?][ \t]*$")
-
-
-def _spellings(table: Mapping[str, str]) -> dict[str, str]:
-    return {spelling: name for name, spellings in table.items() for spelling in spellings.split("|")}
-
-
-_KNOWN: dict[Lang, dict[str, str]] = {
-    "en": _spellings(_ENGLISH),
-    # A model asked for Portuguese may leave an English heading; the section under it is still that section.
-    "pt": _spellings(_ENGLISH) | _spellings(_PORTUGUESE),
-}
-
-
-def _plain(name: str) -> str:
-    """Lower case, no accents, single spaces, none around a slash."""
-    bare = "".join(c for c in unicodedata.normalize("NFKD", name) if not unicodedata.combining(c))
-    return re.sub(r"\s*/\s*", "/", " ".join(bare.casefold().split()))
-
-
-def _header(line: str, *, lang: Lang, fresh: bool) -> tuple[str, str] | None:
-    """Name of the section that the line opens and the rest of the line, None for ordinary text.
-
-    `fresh` says that a sentence may begin here, without which words in small letters are only
-    words: a wrapped line can begin with `comparison:`.
-    """
-    found = _HEADER.fullmatch(line)
-    if not found:
-        return None
-    name, end = found["name"], found["end"]
-    loud = name == name.upper() or bool(found["mark"])
-    section = _KNOWN[lang].get(_plain(name))
-    if section is None and end == ":" and name == name.upper():
-        section = _inferred(_plain(name))
-    quiet_enough = fresh and (end == ":" or (end == "" and name[0].isupper()))
-    return (section, found["rest"]) if section and (loud or quiet_enough) else None
-
-
-def _inferred(plain: str) -> str | None:
-    """Section of an unlisted header in capitals: by a part of it, or findings where it names only views."""
-    by_part = next((section for part, section in _PARTS.items() if part in plain), None)
-    return by_part or ("findings" if _VIEW_WORDS.fullmatch(plain) and _VIEW_NOUNS.search(plain) else None)
+# --- sections ---------------------------------------------------------------------------------------
 
 
 def _divided(text: str, lang: Lang) -> Iterator[Section]:
     """The raw sections; `preamble` before the first header, after a title, and after an addendum's rule."""
-    name, lines, fresh = "preamble", list[str](), True
-    for line in text.split("\n"):
-        header = _header(line, lang=lang, fresh=fresh)
-        layout = bool(_TITLE.fullmatch(line) or _RULE.fullmatch(line))
-        if header or _TITLE.fullmatch(line) or (layout and name in _ASIDE):
-            yield Section(name, "\n".join(lines))
-            name, first = header or ("preamble", line)
-            lines = [first]
+    text = f"\n{text}\n"  # every line between line breaks, as `headers.LINE` has it
+    name, start = "preamble", 1
+    for line in headers.LINE.finditer(text):
+        if line["rule"]:
+            opened = "preamble" if name in _ASIDE else None
         else:
-            lines.append(line)
-        fresh = layout or not lines[-1].strip() or bool(_SENTENCE_END.search(lines[-1]))
-    yield Section(name, "\n".join(lines))
+            opened = headers.opened(line, start=start, lang=lang)
+        if opened:
+            yield Section(name, text[start : line.start()])
+            name, start = opened, line.end()
+    yield Section(name, text[start:-1])
 
 
 _ASIDE = {"addendum", "wet_read"}
 """Beside the report proper: never its last paragraph."""
 
 
+_RULE = re.compile(r"^[ \t]*+_{10,}+[ \t]*+$", re.MULTILINE)
+
+
 def _trimmed(body: str) -> str:
-    """Without titles and rules, which are layout, and without blank ends."""
-    lines = ("" if _RULE.fullmatch(line) else line for line in body.split("\n") if not _TITLE.fullmatch(line))
-    return "\n".join(lines).strip()
+    """Without rules, which are layout, and without blank ends."""
+    return (_RULE.sub("", body) if "_" * 10 in body else body).strip()
 
 
 def _says_something(section: Section) -> bool:
@@ -257,7 +150,7 @@ def _with_full_report(raw: list[Section]) -> list[Section]:
 
 def _with_last_paragraph(raw: list[Section]) -> list[Section]:
     """The last section keeps its first paragraph, the others become `last_paragraph`."""
-    if not raw or raw[-1].name in _ASIDE | {"notification"}:
+    if not raw or raw[-1].name in _ASIDE:
         return raw
     name, body = raw[-1]
     if name == "full_report":
@@ -275,10 +168,5 @@ _ITEM = re.compile(r"(?:\d{1,2}[.)]|[-*•])[ \t]+\S")
 
 
 def _joined(block: str) -> str:
-    lines: list[str] = []
-    for line in (line.strip() for line in block.split("\n")):
-        if not lines or _ITEM.match(line):
-            lines.append(line)
-        else:
-            lines[-1] = f"{lines[-1]} {line}"
-    return "\n".join(lines).strip()
+    lines = [line for line in map(str.strip, block.split("\n")) if line]
+    return "".join(("\n" if _ITEM.match(line) else " ") + line for line in lines).strip()
