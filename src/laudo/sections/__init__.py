@@ -53,10 +53,9 @@ def split(text: str, *, lang: Lang = "en") -> Report:
     to write a header.
     """
     raw = [section for section in _divided(text.replace("\r\n", "\n"), lang) if _says_something(section)]
-    names = {section.name for section in raw}
-    if not names & {"findings", "impression"}:
-        raw = _with_last_paragraph(_with_full_report(raw))
-    return Report(tuple(Section(name, _trimmed(body)) for name, body in raw if _trimmed(body)))
+    if {"findings", "impression"}.isdisjoint(section.name for section in raw):
+        raw = [s for s in _with_last_paragraph(_with_full_report(raw)) if _says_something(s)]
+    return Report(tuple(Section(name, _trimmed(body)) for name, body in raw))
 
 
 def target(report: Report) -> dict[str, str]:
@@ -134,9 +133,11 @@ def _trimmed(body: str) -> str:
 
 
 def _says_something(section: Section) -> bool:
-    """Whether there is text; for findings and impression a word, as `CHEST, TWO VIEWS: ___` is a title."""
+    """Whether there is text; where it may be a target, a word (`CHEST: ___`) and no lone title (`Ribs:`)."""
     body = _trimmed(section.body)
-    return bool(re.search(r"[^\W_]", body)) if section.name in ("findings", "impression") else bool(body)
+    if section.name not in ("findings", "impression", *_BARE):
+        return bool(body)
+    return bool(re.search(r"[^\W_]", body)) and not (body[-1] in ":-" and "\n" not in body)
 
 
 def _with_full_report(raw: list[Section]) -> list[Section]:
@@ -149,17 +150,25 @@ def _with_full_report(raw: list[Section]) -> list[Section]:
 
 
 def _with_last_paragraph(raw: list[Section]) -> list[Section]:
-    """The last section keeps its first paragraph, the others become `last_paragraph`."""
-    if not raw or raw[-1].name in _ASIDE:
+    """The last section of the report proper keeps its first paragraph, the others become `last_paragraph`."""
+    at = max((i for i, section in enumerate(raw) if section.name not in _ASIDE), default=None)
+    if at is None:
         return raw
-    name, body = raw[-1]
+    name, body = raw[at]
     if name == "full_report":
         # Only MIMIC's blank line: a model's text without headings is all report, however it is spaced.
         first, others = body, body.partition("\n \n")[2]
+    elif _LEFT_EMPTY.match(body):
+        first, others = "", body
     else:
-        first, *more = re.split(r"\n[ \t]*\n", body.strip(), maxsplit=1)
+        first, *more = _BLANK_LINE.split(body.strip(), maxsplit=1)
         others = "".join(more)
-    return [*raw[:-1], Section(name, first), Section("last_paragraph", others)]
+    return [*raw[:at], Section(name, first), *raw[at + 1 :], Section("last_paragraph", others)]
+
+
+_BLANK_LINE = re.compile(r"\n[ \t]*\n")
+# One blank line after a header is a way to write it; after two or more, the header was left empty.
+_LEFT_EMPTY = re.compile(r"[ \t]*\n(?:[ \t]*\n){2}")
 
 
 # --- lines ------------------------------------------------------------------------------------------

@@ -39,26 +39,29 @@ def opened(line: re.Match[str], *, start: int, lang: Lang) -> str | None:
     """The section that a match of `LINE` opens, None for ordinary text; `start` is where the open one began.
 
     A name in capitals or marked as a heading is a header wherever it begins a line. In small letters it needs
-    the start of a paragraph, as a wrapped line can begin with `comparison:`; in a text that is not indented, as
-    MIMIC's wrapped lines are, the end of a sentence before it is enough.
+    the start of a paragraph, as a wrapped line can begin with `comparison:`; in a text that is not indented,
+    as MIMIC's wrapped lines are, the end of a sentence before it is enough.
     """
     name, end = line["name"], line["end"]
-    section = _section(name, lang=lang, before_colon=end.endswith(":"))
+    section = _section(name, end, lang)
     if section is None or line["mark"] or name.isupper():
         return section
     text, at = line.string, line.start()
     before = text[max(start, text.rfind("\n", 0, at)) : at].strip(" \t\n_")
-    indented = text[at + 1] in " \t"
-    begins = not before or (not indented and before[-1] in ".:;!?")
+    begins = not before or (text[at + 1] not in " \t" and before[-1] in ".:;!?")
+    if lang == "en" and name[0].isupper():
+        # `Findings: as described` is a sentence. Brazilians go on in small letters after a header too.
+        after = text[line.end() : text.index("\n", line.end())].lstrip()
+        return section if begins and not after[:1].islower() else None
     return section if begins and (end or name[0].isupper()) else None
 
 
 @lru_cache(maxsize=4096)
-def _section(name: str, *, lang: Lang, before_colon: bool) -> str | None:
+def _section(name: str, end: str, lang: Lang) -> str | None:
     """A spelling that is listed, or for capitals before a colon what can be inferred."""
     plain = _plain(name)
     listed = _spellings(lang).get(plain)
-    return listed or (_inferred(plain) if before_colon and name.isupper() else None)
+    return listed or (_inferred(plain) if name.isupper() and ":" in end else None)
 
 
 def _inferred(plain: str) -> str | None:
