@@ -50,7 +50,7 @@ def split(text: str, *, lang: Lang = "en") -> Report:
     counts (newline, space, newline). An addendum or wet read ends at the rule of underscores under it.
 
     Source of the rules: MIT-LCP's `section_parser.py` (mimic-cxr, MIT licence), made tolerant of other ways
-    to write a header.
+    to write a header; docs/sections.md has every difference. `reference.split` is that parser itself.
     """
     raw = [section for section in _divided(text.replace("\r\n", "\n"), lang) if _says_something(section)]
     if {"findings", "impression"}.isdisjoint(section.name for section in raw):
