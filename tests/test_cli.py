@@ -1,5 +1,7 @@
 """The command line: every mistake of a user is one message, every study left out is counted and named."""
 
+import io
+import json
 import re
 import subprocess
 import sys
@@ -63,7 +65,7 @@ def on(root):
 
 def test_the_commands_are_those_that_exist():
     stages = {"prepare", "translate", "check", "train", "generate", "evaluate", "report"}
-    assert stages | {"run", "status", "demo", "phantom"} <= set(COMMANDS)
+    assert stages | {"run", "status", "demo", "phantom", "sections"} <= set(COMMANDS)
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -191,6 +193,81 @@ def test_as_a_program(tmp_path):
     assert (ended.returncode, ended.stdout) == (2, "")
     assert ended.stderr.splitlines()[0] == "laudo: there is no experiment 'nowhere.toml'"
     assert "Traceback" not in ended.stderr
+
+
+# --- filters -------------------------------------------------------------------------------------------------
+
+# Worked by hand: what both modes make of one report, which repeats a name and has a subheading.
+REPORT = (
+    " HISTORY: Tosse à noite.\n FINDINGS: Old.\n FINDINGS: Clear.\n RIGHT LUNG: small.\n COMPARISON: None.\n"
+)
+
+
+def test_sections_reads_and_writes_json_lines(laudo, tmp_path):
+    path = tmp_path / "reports.jsonl"
+    given = [{"id": "a", "text": REPORT}, {"id": "b", "text": " TECHNIQUE: PA."}]
+    path.write_text("\n\n".join(json.dumps(row) for row in given), "utf-8")
+    ended = laudo("sections", "--lang", "en", path)
+    assert (ended.code, ended.err) == (0, "")
+    findings = "Clear.\n RIGHT LUNG: small."
+    assert [json.loads(line) for line in ended.out.splitlines()] == [
+        {
+            "id": "a",
+            "sections": {"history": "Tosse à noite.", "findings": findings, "comparison": "None."},
+            "order": ["history", "findings", "findings", "comparison"],
+            "target": findings,
+            "target_section": "findings",
+        },
+        {
+            "id": "b",
+            "sections": {"technique": "PA."},
+            "order": ["technique"],
+            "target": "",
+            "target_section": None,
+        },
+    ]
+    assert "à" in ended.out
+
+
+def test_sections_by_the_reference_parser_takes_the_id_as_the_study(laudo, tmp_path):
+    path = tmp_path / "reports.jsonl"
+    text = "\n" + REPORT + " RECOMMENDATION: Repeat.\n"
+    path.write_text(
+        "".join(json.dumps({"id": id, "text": text}) + "\n" for id in ("a", "s50913680")), "utf-8"
+    )
+    ended = laudo("sections", "--lang", "en", "--mode", "reference", path)
+    plain, special = (json.loads(line) for line in ended.out.splitlines())
+    names = ["preamble", "history", "findings", "findings", "right lung", "comparison", "recommendations"]
+    assert plain["order"] == special["order"] == names
+    assert (plain["target"], plain["target_section"]) == ("Clear.", "findings")
+    assert (special["target"], special["target_section"]) == ("Repeat.", "recommendations")
+
+
+def test_sections_in_portuguese_from_standard_input(laudo, monkeypatch):
+    line = '{"id": "a", "text": "ACHADOS: Pulmões limpos.\\nCONCLUSÃO: Normal."}\n'.encode()
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(line), "ascii"))
+    made = json.loads(laudo("sections", "--lang", "pt", "-").out)
+    assert made["sections"] == {"findings": "Pulmões limpos.", "impression": "Normal."}
+
+
+def test_the_reference_parser_knows_no_portuguese(laudo, tmp_path):
+    ended = laudo("sections", "--lang", "pt", "--mode", "reference", tmp_path / "reports.jsonl")
+    one_message(ended, "English only", "--lang en")
+
+
+def test_sections_of_a_file_that_is_none(laudo, tmp_path):
+    one_message(laudo("sections", "--lang", "en", tmp_path / "none"), str(tmp_path / "none"), "No such file")
+    one_message(laudo("sections", "--lang", "en", tmp_path), str(tmp_path), "Is a directory")
+
+
+def test_a_reader_that_has_enough_is_no_mistake(tmp_path):
+    path = tmp_path / "reports.jsonl"
+    path.write_text((json.dumps({"id": "a", "text": "x" * 1000}) + "\n") * 2000, "utf-8")
+    command = [sys.executable, "-m", "laudo", "sections", "--lang", "en", str(path)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as running:
+        assert json.loads(running.stdout.readline())["target"] == "x" * 1000
+        running.stdout.close()
+        assert running.stderr.read() == b""
 
 
 # --- what was left out ---------------------------------------------------------------------------------------

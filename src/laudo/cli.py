@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -221,6 +221,42 @@ def status(experiment: Experiment, runs: Runs = RUNS) -> None:
             + "".join(f"\n    {why}" for why in now.reasons)
         )
     print(f"{'results.html':40} {'done' if page.is_done(made_plan) else 'stale or missing'}")
+
+
+# --- filters: JSON lines in, JSON lines out ----------------------------------------------------------------------
+
+Lines = Annotated[str, typer.Argument(metavar="FILE", help="JSON lines; `-` for standard input.")]
+
+
+@app.command(epilog="Example: `laudo sections --lang en reports.jsonl | head -1`")
+def sections(
+    file: Lines,
+    lang: Annotated[Literal["en", "pt"], typer.Option(help="The language of the reports.")],
+    mode: Annotated[
+        Literal["default", "reference"],
+        typer.Option(help="`reference`: as MIT-LCP's section parser, with the id as the study id."),
+    ] = "default",
+) -> None:
+    """Reports `{"id", "text"}` into their sections, and the one to take: `target`, `target_section`."""
+    from laudo import lines
+    from laudo.sections import Report, chosen, reference, split
+
+    if mode == "reference" and lang != "en":
+        raise LaudoError(
+            "the reference parser knows English only", mend="give --lang en, or leave --mode reference out"
+        )
+    report: Report
+    for row in lines.read(file, keys=("id", "text")):
+        if mode == "reference":
+            report = made = reference.split(row["text"], study_id=row["id"])
+            target, name = made.target, made.target_section
+        else:
+            report = split(row["text"], lang=lang)
+            name, target = chosen(report) or (None, "")
+        # Of a name that occurs twice the last body stays.
+        bodies = {section.name: section.body for section in report.sections}
+        taken = {"target": target, "target_section": name}
+        lines.write({"id": row["id"], "sections": bodies, "order": report.order, **taken})
 
 
 # --- the phantom -----------------------------------------------------------------------------------------------
