@@ -204,6 +204,26 @@ def test_a_dicom_tree_without_metadata_gets_its_views_from_the_files(mimic, phan
         assert shown == sorted(shown, key=["PA", "LL"].index)
 
 
+def test_studies_that_were_read_by_hand_keep_what_was_taken(mimic, phantom_copy, tmp_path):
+    """50913680 takes its recommendations, 58235663 nothing: MIT-LCP's list, on invented texts."""
+    text = b" FINDINGS: Wrong.\n RECOMMENDATION(S): The lungs are clear.\n"
+    with zipfile.ZipFile(phantom_copy / "mimic-cxr-reports.zip", "a") as archive:
+        for study in (50913680, 58235663):
+            archive.writestr(f"files/p19/p19999999/s{study}.txt", text)
+    for table in ("split", "metadata"):
+        path = phantom_copy / f"mimic-cxr-2.0.0-{table}.csv.gz"
+        lines = gzip.decompress(path.read_bytes()).decode().splitlines()
+        names = lines[0].split(",")
+        values = {"subject_id": "19999999", "split": "train", "StudyDate": "21800101", "StudyTime": "1"}
+        for study in ("50913680", "58235663"):
+            given = values | {"dicom_id": study, "study_id": study}
+            lines.append(",".join(given.get(name, "") for name in names))
+        path.write_bytes(gzip.compress("\n".join(lines).encode()))
+    found = studies_of(prepared(mimic, tmp_path / "run", images="none"))
+    assert found[50913680]["target"] == {"last_paragraph": "The lungs are clear."}
+    assert (found[58235663]["target"], found[58235663]["excluded"]) == ({}, "no usable section")
+
+
 # --- targets -----------------------------------------------------------------------------------------
 
 REPORT = """ FINAL REPORT

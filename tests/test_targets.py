@@ -26,9 +26,9 @@ def test_the_examples_of_the_patterns(policy, sentence, wanted):
 
 
 def of(text: str, **settings) -> str:
-    return target(sections.split(f" FINDINGS: {text}"), Prepare.model_validate(settings)).sections.get(
-        "findings", ""
-    )
+    return target(
+        sections.split(f" FINDINGS: {text}").unwrapped, Prepare.model_validate(settings)
+    ).sections.get("findings", "")
 
 
 @pytest.mark.parametrize(
@@ -73,12 +73,12 @@ WORDS = st.sampled_from(
 
 @given(st.lists(WORDS, max_size=25).map(" ".join))
 def test_nothing_is_invented_and_no_mark_is_left(text):
-    report = sections.split(f" FINDINGS: {text}")
+    report = sections.split(f" FINDINGS: {text}").unwrapped
     kept = target(report, Prepare())
     body = kept.sections.get("findings", "")
     assert "__" not in body
     numbers = {"1.", "2.", "3."}
     assert {word.casefold() for word in body.split()} <= {word.casefold() for word in text.split()} | numbers
     assert set(kept.removed) <= set(POLICIES) and 0 not in kept.removed.values()
-    again = target(sections.split(f" FINDINGS: {body}"), Prepare())
+    again = target(sections.split(f" FINDINGS: {body}").unwrapped, Prepare())
     assert again.sections.get("findings", "").split() == body.split() if body else True

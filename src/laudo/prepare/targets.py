@@ -30,10 +30,10 @@ class Target(NamedTuple):
 
 
 def target(report: sections.Report, settings: Prepare) -> Target:
-    """The target of a report under the experiment's policies; no section where nothing is left."""
+    """The target of an unwrapped report under the experiment's policies; no section where nothing is left."""
     chosen = sections.target(report) if settings.target == "both" else _only(report, settings.target)
     removed: Counter[str] = Counter()
-    kept = {name: _filtered(sections.unwrap(body), settings, removed) for name, body in chosen.items()}
+    kept = {name: _filtered(body, settings, removed) for name, body in chosen.items()}
     return Target(
         {name: body for name, body in kept.items() if body}, {p: n for p, n in removed.items() if n}
     )
@@ -50,16 +50,18 @@ def _only(report: sections.Report, name: str) -> dict[str, str]:
 @cache
 def tells(policy: str) -> Callable[[str], bool]:
     """Whether a sentence is one that `communication` or `priors` removes."""
-    with files("laudo.prepare").joinpath("sentences.toml").open("rb") as file:
-        data = tomllib.load(file)[policy]
-    found, harmless = _any(data["patterns"]), _any(data.get("except", []))
-    return lambda sentence: bool(
-        found.search(harmless.sub(" ", sentence) if data.get("except") else sentence)
-    )
+    data = tomllib.loads(files(__package__).joinpath("sentences.toml").read_text("utf-8"))[policy]
+    found, harmless = _any(data["patterns"]), _any(data["except"])
+
+    def told(sentence: str) -> bool:
+        lower = sentence.lower()  # three times as fast as an expression that ignores case
+        return bool(found.search(lower) and found.search(harmless.sub(" ", lower)))
+
+    return told
 
 
 def _any(patterns: list[str]) -> re.Pattern[str]:
-    return re.compile(rf"(?<!\w)(?:{'|'.join(patterns)})(?!\w)", re.IGNORECASE)
+    return re.compile(rf"(?<!\w)(?:{'|'.join(patterns) or '(?!)'})(?!\w)")
 
 
 def _filtered(text: str, settings: Prepare, removed: Counter[str]) -> str:

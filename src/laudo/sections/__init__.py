@@ -37,6 +37,11 @@ class Report:
     def order(self) -> list[str]:
         return [section.name for section in self.sections]
 
+    @property
+    def unwrapped(self) -> Report:
+        """The same sections with their lines joined (`unwrap`)."""
+        return Report(tuple(Section(section.name, unwrap(section.body)) for section in self.sections))
+
     def last(self, name: str) -> str | None:
         """The text of the last section of that name, as the last one is the radiologist's final word."""
         return next((section.body for section in reversed(self.sections) if section.name == name), None)
@@ -92,8 +97,13 @@ def render(sections: Mapping[str, str], *, lang: Lang) -> str:
 
 def unwrap(body: str) -> str:
     """Join the lines of each paragraph, broken by MIMIC before 80 characters; list items keep their line."""
-    paragraphs = (_joined(block) for block in re.split(r"\n(?:[ \t]*\n)+", body))
+    if "\n" not in body:
+        return body.strip()
+    paragraphs = (_joined(block) for block in _BETWEEN.split(body))
     return "\n\n".join(paragraph for paragraph in paragraphs if paragraph)
+
+
+_BETWEEN = re.compile(r"\n(?:[ \t]*\n)+")
 
 
 HEADINGS: dict[Lang, dict[str, str]] = {
@@ -101,6 +111,8 @@ HEADINGS: dict[Lang, dict[str, str]] = {
     "pt": {"findings": "ACHADOS", "impression": "IMPRESSÃO"},
 }
 _BARE = ("last_paragraph", "full_report")
+TARGETS = ("findings", "impression", *_BARE)
+"""The sections that may be a target."""
 
 # --- sections ---------------------------------------------------------------------------------------
 
@@ -135,7 +147,7 @@ def _trimmed(body: str) -> str:
 def _says_something(section: Section) -> bool:
     """Whether there is text; where it may be a target, a word (`CHEST: ___`) and no lone title (`Ribs:`)."""
     body = _trimmed(section.body)
-    if section.name not in ("findings", "impression", *_BARE):
+    if section.name not in TARGETS:
         return bool(body)
     return bool(re.search(r"[^\W_]", body)) and not (body[-1] in ":-" and "\n" not in body)
 

@@ -51,6 +51,11 @@ def split(text: str, *, study_id: int | str | None = None) -> Reference:
     return Reference(stripped, body, name)
 
 
+def is_special(study_id: int | str) -> bool:
+    """Whether it is one of the 54 studies whose text MIT-LCP's authors took by hand."""
+    return any(_key(study_id) in _facts()[table] for table in ("takes_characters", "takes_section"))
+
+
 def _sections(text: str) -> list[Section]:
     found = list(_HEADER.finditer(text))
     if not found:
