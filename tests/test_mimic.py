@@ -147,9 +147,17 @@ def test_reports_in_a_folder(tmp_path: Path, under: str) -> None:
 def test_reports_in_the_zip(tmp_path: Path, prefix: str) -> None:
     with zipfile.ZipFile(tree(tmp_path) / "mimic-cxr-reports.zip", "w") as archive:
         archive.writestr(f"{prefix}p19/p19999003/s59999005.txt", " IMPRESSION: Edema.")
+        archive.writestr("notes/readme.txt", "Not a report.")
     found = read(tmp_path)
     assert found[59999005]["report"] == Report(" IMPRESSION: Edema.", "utf-8")
     assert found[59999001]["report"] is None
+
+
+def test_another_subject_s_report_is_not_taken(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tree(tmp_path) / "mimic-cxr-reports.zip", "w") as archive:
+        archive.writestr("files/p19/p19999002/s59999005.txt", "another subject's")
+    with pytest.raises(InputError, match="study 59999005 belongs to two subjects"):
+        read(tmp_path)
 
 
 @pytest.mark.parametrize("name", ["mimic-cxr-reports.zip", "."])

@@ -1,8 +1,10 @@
 """Preparation of small trees: what is used, what is left out and why, killed and gone on with."""
 
 import csv
+import errno
 import gzip
 import json
+import os
 import shutil
 import signal
 import subprocess
@@ -17,6 +19,7 @@ from PIL import Image
 
 from laudo import census, prepare
 from laudo.config import Experiment
+from laudo.errors import LaudoError
 from laudo.mimic import LABELS, release
 from laudo.plan import Plan, plan
 from laudo.records import used
@@ -75,6 +78,7 @@ def film(root: Path, place: str) -> Path:
 BAD_REPORTS = {
     "no report": None,
     "empty report": b" \n \n",
+    "damaged report": b" FINAL REPORT\n IMPRESSION:  The lungs" + bytes(40),
     "no usable section": b" FINAL REPORT\n INDICATION:  Cough.\n",
     "nothing left of the target": b" FINAL REPORT\n IMPRESSION:  Discussed with Dr. ___ by phone.\n",
 }
@@ -534,3 +538,25 @@ def test_a_changed_policy_of_the_text_decodes_no_image_again(
     before = {path: path.stat().st_mtime_ns for path in made.run.rglob("images/*/*/*.jpg")}
     changed = prepared(mimic, tmp_path / "run", priors="remove")
     assert {path: path.stat().st_mtime_ns for path in changed.run.rglob("images/*/*/*.jpg")} == before
+
+
+def test_a_full_disk_is_a_message_and_the_next_run_goes_on(
+    mimic, phantom_copy, tmp_path, one_core, monkeypatch
+):
+    """The third image finds no room, as a full disk answers."""
+    real, written = Image.Image.save, []
+
+    def save(image, target, **options):
+        written.append(target)
+        if len(written) == 3:
+            Path(target).write_bytes(b"half")
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        real(image, target, **options)
+
+    monkeypatch.setattr(Image.Image, "save", save)
+    with pytest.raises(LaudoError, match=r"cannot write \(No space left on device\)"):
+        prepared(mimic, tmp_path / "run")
+    made = prepared(mimic, tmp_path / "run")
+    images = sum(film["path"] is not None for film in read(made.films))
+    assert len(written) == images + 1, "the first two were kept, the third was written again"
+    assert not list(made.run.rglob("*.tmp"))

@@ -36,7 +36,7 @@ _VERDICTS = {
     "quarantined": "em quarentena",
 }
 _REASONS = {
-    "no split": "sem partição", "no report": "sem laudo", "empty report": "laudo vazio", "no usable section": "sem seção aproveitável",
+    "no split": "sem partição", "no report": "sem laudo", "empty report": "laudo vazio", "damaged report": "laudo danificado", "no usable section": "sem seção aproveitável",
     "nothing left of the target": "só frases que as políticas retiram", "no image": "sem imagem",
     "image file is missing": "arquivo de imagem ausente", "unreadable image": "imagem ilegível",
     "no label row": "sem linha de rótulos", "no positive label": "sem rótulo positivo", "uncertain label": "com rótulo incerto",

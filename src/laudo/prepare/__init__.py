@@ -169,6 +169,8 @@ def _why_text(study: Mapping[str, Any], report: mimic.Report | None, target: tar
         return "no report"
     if not report.text.strip():
         return "empty report"
+    if "\0" in report.text:
+        return "damaged report"  # blocks of zeros, as a broken copy leaves them
     if target.sections:
         return None
     return "nothing left of the target" if target.removed else "no usable section"
