@@ -56,10 +56,10 @@ def _assert_whole(path: Path, data: bytes, image: Image.Image) -> None:
     must follow the last start; a file filled up with zeros lacks it. Where the end comes too early, libjpeg
     fills the rest of a baseline picture with grey 128.
     """
-    if data.rfind(b"\xff\xd9") < data.rfind(b"\xff\xda"):
+    if b"\xff\xda" in data[max(0, data.rfind(b"\xff\xd9")) :]:
         raise UnreadableImage(path, "image file is truncated (its end is missing)")
     width, height = image.size
-    if image.convert("L").crop((0, height - 1, width, height)).getextrema() == (128, 128):
+    if image.crop((0, height - 1, width, height)).convert("L").getextrema() == (128, 128):
         raise UnreadableImage(path, "its lower part is flat grey: data is missing")
 
 

@@ -48,11 +48,11 @@ def _without_borders(image: Image.Image) -> Image.Image:
     """A thumbnail without the outer rows and columns that vary by less than a twentieth of its range."""
     import numpy as np
 
-    small = image.resize((256, 256), _BOX)
+    small = image.reduce(max(1, min(image.size) // 256))
     grey = np.asarray(small)
     edges = []
-    for axis in (1, 0):
+    for axis, length in ((1, small.height), (0, small.width)):
         varied = np.flatnonzero(np.ptp(grey, axis=axis) > np.ptp(grey) / 20)
-        edges.append((varied[0], varied[-1] + 1) if varied.size else (0, 256))
+        edges.append((varied[0], varied[-1] + 1) if varied.size else (0, length))
     (top, bottom), (left, right) = edges
     return small.crop((left, top, right, bottom))
