@@ -22,7 +22,7 @@ MIN_SIDE_PX = 32
 """No radiograph is smaller; a smaller picture is a thumbnail or a placeholder."""
 
 MAX_PIXELS = 89_478_485
-"""No radiograph is larger (Pillow's own limit, 256 MiB in RGB); such a header is damaged or hostile."""
+"""Pillow's own limit, kept for DICOM too: a header that promises more is damaged or hostile."""
 
 _MIN_RANGE = 4
 """Grey levels between the darkest and the brightest half per cent; compression alone makes 2 of a flat area."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+import warnings
 import zlib
 from io import BytesIO
 from pathlib import Path
@@ -12,7 +13,16 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from laudo.images.grey import UnreadableImage, assert_size, to_8_bits, usual_range
 
 _ORIENTATION = 0x0112
-_DAMAGE = (OSError, SyntaxError, ValueError, EOFError, struct.error, zlib.error, Image.DecompressionBombError)
+_DAMAGE = (
+    OSError,
+    SyntaxError,
+    ValueError,
+    EOFError,
+    struct.error,
+    zlib.error,
+    Image.DecompressionBombError,
+    Image.DecompressionBombWarning,
+)
 
 
 def decode(path: Path, data: bytes, *, kind: str, size_px: int | None) -> Image.Image:
@@ -28,7 +38,9 @@ def decode(path: Path, data: bytes, *, kind: str, size_px: int | None) -> Image.
         UnreadableImage: damaged, cut short, minute, enormous or animated.
     """
     try:
-        image: Image.Image = Image.open(BytesIO(data), formats=[kind])
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", Image.DecompressionBombWarning)
+            image: Image.Image = Image.open(BytesIO(data), formats=[kind])
         assert_size(path, *image.size)
         # A photograph with previews (MPO) and an animated PNG both have frames.
         frames = getattr(image, "n_frames", 1)
