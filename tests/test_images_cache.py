@@ -145,6 +145,13 @@ def test_recipes_of_a_dicom(tmp_path: Path, target: Path) -> None:
     assert abs(int(greys[0]) - 128) < 4 and greys[1] > 250
 
 
+def test_what_could_not_be_read_back_is_not_kept(tmp_path: Path, target: Path) -> None:
+    Image.fromarray(DEEP.astype(np.uint8)).resize((1000, 40)).save(tmp_path / "a.png")
+    with pytest.raises(UnreadableImage, match="100 x 4 pixels, a side under 32"):
+        keep(tmp_path / "a.png", target, **HOW)
+    assert not target.exists()
+
+
 def test_an_absent_source_is_refused_even_if_it_was_kept(source: Path, target: Path) -> None:
     keep(source, target, **HOW)
     source.unlink()

@@ -13,7 +13,8 @@ from PIL import Image
 from laudo.disk import atomic, writing
 from laudo.images.dicom import Recipe
 from laudo.images.exposure import fingerprint
-from laudo.images.grey import UnreadableImage
+from laudo.images.grey import UnreadableImage, assert_shows_something, assert_size
+from laudo.images.picture import assert_not_filled_up
 from laudo.images.reading import read, shrink
 
 _FORMAT = 1
@@ -78,6 +79,10 @@ def _make(
 ) -> Kept:
     film = read(source, size_px=size_px, recipe=recipe, view=view)
     small = shrink(film.image, size_px)
+    # What is kept will be read, long after the source was: it must not be refused then.
+    assert_size(source, *small.size)
+    assert_shows_something(source, small.histogram())
+    assert_not_filled_up(source, small)
     kept = Kept(*small.size, fingerprint=fingerprint(small), warning=film.warning)
     comment = made_from | {"fingerprint": kept.fingerprint, "warning": kept.warning}
     encoded = BytesIO()  # Pillow writes a file in small pieces, three times as slow

@@ -50,7 +50,8 @@ def decode(path: Path, data: bytes, *, kind: str, size_px: int | None) -> Image.
             image.draft("L", (size_px, size_px))
         image.load()
         if kind == "JPEG":
-            _assert_whole(path, data, image)
+            _assert_ends(path, data)
+            assert_not_filled_up(path, image)
         if image.getexif().get(_ORIENTATION, 1) != 1:
             image = ImageOps.exif_transpose(image)
         return _grey(image)
@@ -61,15 +62,18 @@ def decode(path: Path, data: bytes, *, kind: str, size_px: int | None) -> Image.
         raise UnreadableImage(path, str(error) or type(error).__name__) from error
 
 
-def _assert_whole(path: Path, data: bytes, image: Image.Image) -> None:
-    """Refuses what libjpeg decodes without a word: it invents what is missing.
+def _assert_ends(path: Path, data: bytes) -> None:
+    """Refuses a JPEG filled up with zeros, which libjpeg decodes without a word.
 
     Within a scan FF D9 (end of image) and FF DA (start of scan) cannot occur (ITU-T T.81, B.1.1.5), so an end
-    must follow the last start; a file filled up with zeros lacks it. Where the end comes too early, libjpeg
-    fills the rest of a baseline picture with grey 128.
+    must follow the last start.
     """
     if b"\xff\xda" in data[max(0, data.rfind(b"\xff\xd9")) :]:
         raise UnreadableImage(path, "image file is truncated (its end is missing)")
+
+
+def assert_not_filled_up(path: Path, image: Image.Image) -> None:
+    """Refuses a picture with a last row of 128: so libjpeg fills up a baseline JPEG that ends too early."""
     width, height = image.size
     if image.crop((0, height - 1, width, height)).convert("L").getextrema() == (128, 128):
         raise UnreadableImage(path, "its lower part is flat grey: data is missing")
