@@ -247,8 +247,8 @@ def test_lossless_encodings_give_the_same_picture(name: str) -> None:
         ({"PixelData": bytes(2 * DEEP.size)}, "every pixel has the grey value 0"),
         ({"BitsAllocated": None}, "Bits Allocated"),
         ({"PhotometricInterpretation": None}, "1 frame(s) of unnamed pixels"),
-        ({"Rows": 60000, "Columns": 60000}, "60000 x 60000 pixels, over"),
-        ({"Rows": None}, "its header has no size"),
+        ({"Rows": 60000, "Columns": 60000}, "its head promises over 89478485 pixels"),
+        ({"Rows": None}, "its head has no size"),
     ],
 )
 def test_bad_dicom_is_refused_with_the_reason(tmp_path: Path, tags: dict[str, Any], reason: str) -> None:

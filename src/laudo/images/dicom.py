@@ -128,7 +128,7 @@ def _stored(path: Path, data: bytes) -> tuple[Any, Values]:
     if frames != 1 or photometric not in ("MONOCHROME1", "MONOCHROME2"):
         raise UnreadableImage(path, f"{frames} frame(s) of {photometric} pixels, not one of grey")
     if not (dataset.get("Rows") and dataset.get("Columns")):
-        raise UnreadableImage(path, "its header has no size")
+        raise UnreadableImage(path, "its head has no size")
     assert_size(path, dataset.Columns, dataset.Rows)
     stored = dataset.pixel_array
     if stored.ndim != 2:

@@ -49,7 +49,7 @@ def assert_size(path: Path, width: int, height: int) -> None:
     if min(width, height) < MIN_SIDE_PX:
         raise UnreadableImage(path, f"{width} x {height} pixels, a side under {MIN_SIDE_PX}")
     if width * height > MAX_PIXELS:
-        raise UnreadableImage(path, f"{width} x {height} pixels, over {MAX_PIXELS} in all")
+        raise UnreadableImage(path, f"its head promises over {MAX_PIXELS} pixels")
 
 
 def assert_shows_something(path: Path, histogram: Sequence[int]) -> None:

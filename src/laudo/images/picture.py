@@ -10,19 +10,11 @@ from pathlib import Path
 
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from laudo.images.grey import UnreadableImage, assert_size, to_8_bits, usual_range
+from laudo.images.grey import MAX_PIXELS, UnreadableImage, assert_size, to_8_bits, usual_range
 
 _ORIENTATION = 0x0112
-_DAMAGE = (
-    OSError,
-    SyntaxError,
-    ValueError,
-    EOFError,
-    struct.error,
-    zlib.error,
-    Image.DecompressionBombError,
-    Image.DecompressionBombWarning,
-)
+_DAMAGE = (OSError, SyntaxError, ValueError, EOFError, struct.error, zlib.error)
+_BOMBS = (Image.DecompressionBombError, Image.DecompressionBombWarning)
 
 
 def decode(path: Path, data: bytes, *, kind: str, size_px: int | None) -> Image.Image:
@@ -58,8 +50,12 @@ def decode(path: Path, data: bytes, *, kind: str, size_px: int | None) -> Image.
     except UnidentifiedImageError as error:
         why = f"the head of the {kind} is damaged, or of a kind that cannot be read (12 bits)"
         raise UnreadableImage(path, why) from error
+    except _BOMBS as error:
+        raise UnreadableImage(path, f"its head promises over {MAX_PIXELS} pixels") from error
     except _DAMAGE as error:
-        raise UnreadableImage(path, str(error) or type(error).__name__) from error
+        # Without numbers of bytes, so that equal damage is counted together.
+        reason, _, _ = str(error).partition(" (")
+        raise UnreadableImage(path, reason or type(error).__name__) from error
 
 
 def _assert_ends(path: Path, data: bytes) -> None:
