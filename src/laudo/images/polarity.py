@@ -32,9 +32,8 @@ def polarity(image: Image.Image) -> float:
     grey = np.asarray(_without_borders(image).resize((32, 32), _BOX))
     ordered = np.sort(grey, axis=None)
     below, up_to = (np.searchsorted(ordered, grey, side) for side in ("left", "right"))
-    ranks = (below + up_to) / (
-        2 * grey.size
-    )  # the middle of equal greys: a negative has the negative polarity
+    # The middle of equal greys, so that a negative has the negative polarity.
+    ranks = (below + up_to) / (2 * grey.size)
     down, across = (np.mgrid[0:32, 0:32] + 0.5) / 32
     off_middle = abs(across - 0.5)
     lungs = ranks[(abs(off_middle - 0.23) < 0.08) & (down > 0.2) & (down < 0.6)].mean()
