@@ -239,6 +239,13 @@ def test_bad_pictures_are_refused_with_the_reason(tmp_path: Path, make: Any, rea
     assert caught.value.reason and str(path) in str(caught.value)
 
 
+@pytest.mark.parametrize("keep", [0.3, 0.5, 0.9])
+def test_equal_damage_has_the_same_reason(tmp_path: Path, keep: float) -> None:
+    with pytest.raises(UnreadableImage) as caught:
+        load(cut(noise(tmp_path / "a.jpg"), keep=keep))
+    assert caught.value.reason == "image file is truncated"
+
+
 # --- size and order ---------------------------------------------------------------------------------
 
 

@@ -36,6 +36,16 @@ def test_window_as_pydicom_applies_it(tmp_path: Path, function: str) -> None:
     assert np.abs(grey(path) - expected).max() <= 1
 
 
+@pytest.mark.parametrize(
+    ("function", "expected"), [("LINEAR", [0, 32, 159, 255]), ("LINEAR_EXACT", [0, 26, 128, 255])]
+)
+def test_the_ends_of_a_narrow_window(tmp_path: Path, function: str, expected: list[int]) -> None:
+    """PS3.3 C.11.2.1.2 for centre 10, width 5: from 7.5 to 11.5, or to 12.5 where exact; 10 is 2.5/4 or 2.5/5."""
+    stored = np.repeat([7, 8, 10, 13], 16)[None].repeat(64, 0)
+    path = dicom(tmp_path / "a.dcm", stored, WindowCenter=10, WindowWidth=5, VOILUTFunction=function)
+    assert grey(path)[0, ::16].tolist() == expected
+
+
 def test_first_of_several_windows(tmp_path: Path) -> None:
     one = grey(dicom(tmp_path / "a.dcm", DEEP, WindowCenter=2000, WindowWidth=1000))
     several = dicom(tmp_path / "b.dcm", DEEP, WindowCenter=[2000, 100], WindowWidth=[1000, 50])
@@ -95,6 +105,13 @@ def test_a_table_on_rescaled_values_starts_where_it_says(tmp_path: Path, first: 
     item.add_new("LUTDescriptor", "SS" if first < 0 else "US", [101, first, 16])
     path = dicom(tmp_path / "a.dcm", stored, RescaleSlope=1, RescaleIntercept=-100, VOILUTSequence=[item])
     assert grey(path)[0, ::64].tolist() == [255, 128, 0, 0]
+
+
+def test_a_table_keeps_its_own_range_and_takes_the_nearest_value(tmp_path: Path) -> None:
+    """Stored 0, 2, 3, 4 become 0, 1, 1.5, 2; of a table of 0 to 100 in steps of 25 entries 0, 1, 2, 2 are used."""
+    stored = np.repeat([0, 2, 3, 4], 16)[None].repeat(64, 0)
+    tags = {"RescaleSlope": 0.5, "RescaleIntercept": 0, "VOILUTSequence": table(0, [0, 25, 50, 75, 100])}
+    assert grey(dicom(tmp_path / "a.dcm", stored, **tags))[0, ::16].tolist() == [0, 64, 128, 128]
 
 
 def test_a_modality_table_comes_first(tmp_path: Path) -> None:
@@ -306,7 +323,7 @@ def test_header_of_no_dicom_is_refused(tmp_path: Path, data: bytes | None) -> No
 @real
 @pytest.mark.parametrize("recipe", ["window", "mimic_jpg"])
 def test_a_real_film_has_dark_air_also_when_its_tag_is_falsified(tmp_path: Path, recipe: Any) -> None:
-    """JPEG 2000, MONOCHROME1, PA; the expected mean and spread were measured with numpy and OpenCV's formulas."""
+    """JPEG 2000, MONOCHROME1, PA; the expected mean and spread were measured before this code was written."""
     source = REAL / "dicom" / "RG1_J2KI.dcm"
     right = read(source, recipe=recipe)
     image = np.asarray(right.image)

@@ -18,7 +18,7 @@ from PIL import Image, ImageFilter, ImageOps
 from films import RAMP, REAL, real
 from laudo.images import fingerprint, load, same_exposure
 from laudo.images.exposure import distance
-from laudo.images.polarity import polarity
+from laudo.images.polarity import STRONG, polarity
 from laudo.phantom.draw import draw
 
 
@@ -124,8 +124,8 @@ def test_polarity_of_real_films_and_of_their_negatives(name: str) -> None:
     """All are right, so none may be suspected; of the negatives at least five in six must be."""
     change = (RENDERINGS | SHARPENED | TURNS).get(name, lambda image: image)
     films = [change(film) for _, film in real_films().values()]
-    assert min(polarity(film) for film in films) > -0.15
-    assert sum(polarity(ImageOps.invert(film)) <= -0.2 for film in films) >= 27 * 5 / 6
+    assert min(polarity(film) for film in films) > -STRONG + 0.1
+    assert sum(polarity(ImageOps.invert(film)) <= -STRONG for film in films) >= 27 * 5 / 6
 
 
 @pytest.mark.parametrize("border", [0, 128, 255])
@@ -139,6 +139,16 @@ def test_polarity_of_drawn_films_with_a_border(view: str, border: int) -> None:
 @pytest.mark.parametrize("view", ["LATERAL", "LL"])
 def test_laterals_tell_nothing(view: str) -> None:
     assert abs(polarity(drawn(view, 5))) < 0.1
+
+
+def test_signs_that_contradict_each_other_tell_nothing() -> None:
+    """A dark band down the middle says inverted, a bright lower end says right."""
+    film = Image.fromarray(RAMP).resize((320, 320)).point(lambda grey: 100 + grey // 50)
+    film.paste(20, (140, 0, 180, 260))
+    film.paste(200, (20, 260, 300, 320))
+    assert polarity(film) == 0
+    film.paste(250, (140, 0, 180, 260))
+    assert polarity(film) > STRONG
 
 
 def test_polarity_of_what_is_no_chest_is_nothing() -> None:
