@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from io import BytesIO
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -12,7 +13,8 @@ from PIL import Image
 from laudo.disk import atomic, writing
 from laudo.images.dicom import Recipe
 from laudo.images.exposure import fingerprint
-from laudo.images.grey import UnreadableImage
+from laudo.images.grey import UnreadableImage, assert_shows_something, assert_size
+from laudo.images.picture import assert_not_filled_up
 from laudo.images.reading import read, shrink
 
 _FORMAT = 1
@@ -56,7 +58,18 @@ def keep(source: Path, target: Path, *, size_px: int, recipe: Recipe, view: str 
         "format": _FORMAT, "bytes": found.st_size, "mtime_ns": found.st_mtime_ns, "recipe": recipe,
         "size_px": size_px, "view": view,
     }  # fmt: skip
-    return _there(target, made_from) or _make(source, target, made_from, size_px, recipe, view)
+    there = _there(target, made_from)
+    if there:
+        return there
+    film = read(source, size_px=size_px, recipe=recipe, view=view)
+    small = shrink(film.image, size_px)
+    # What is kept will be read, long after the source was: it must not be refused then.
+    assert_size(source, *small.size)
+    assert_shows_something(source, small.histogram())
+    assert_not_filled_up(source, small)
+    kept = Kept(*small.size, fingerprint=fingerprint(small), warning=film.warning)
+    _write(target, small, made_from | {"fingerprint": kept.fingerprint, "warning": kept.warning})
+    return kept
 
 
 def _there(target: Path, made_from: dict[str, Any]) -> Kept | None:
@@ -72,15 +85,10 @@ def _there(target: Path, made_from: dict[str, Any]) -> Kept | None:
         return None
 
 
-def _make(
-    source: Path, target: Path, made_from: dict[str, Any], size_px: int, recipe: Recipe, view: str | None
-) -> Kept:
-    film = read(source, size_px=size_px, recipe=recipe, view=view)
-    small = shrink(film.image, size_px)
-    kept = Kept(*small.size, fingerprint=fingerprint(small), warning=film.warning)
-    comment = made_from | {"fingerprint": kept.fingerprint, "warning": kept.warning}
+def _write(target: Path, image: Image.Image, comment: dict[str, Any]) -> None:
+    encoded = BytesIO()  # Pillow writes a file in small pieces, three times as slow
+    image.save(encoded, format="JPEG", quality=_QUALITY, comment=json.dumps(comment))
     with writing(target.parent):
         target.parent.mkdir(parents=True, exist_ok=True)
     with atomic(target) as temporary:
-        small.save(temporary, format="JPEG", quality=_QUALITY, comment=json.dumps(comment))
-    return kept
+        temporary.write_bytes(encoded.getvalue())

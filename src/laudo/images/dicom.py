@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from PIL import Image
 
+from laudo.errors import LaudoError
 from laudo.images import polarity
 from laudo.images.grey import (
     Film,
@@ -87,7 +88,7 @@ def decode(path: Path, data: bytes, *, recipe: Recipe, view: str | None) -> Film
     assert_shows_something(path, _histogram(shown[~outside]).tolist())
     shown[outside] = 0
     warning = None
-    frontal = may_be_frontal(view) and may_be_frontal(dataset.get("ViewPosition"))
+    frontal = may_be_frontal(view) and may_be_frontal(str(dataset.get("ViewPosition") or ""))
     if frontal and polarity.polarity(Image.fromarray(shown)) <= -polarity.STRONG:
         shown, warning = 255 - shown, polarity.MENDED
         shown[outside] = 0
@@ -105,8 +106,14 @@ def _reasons(path: Path) -> Iterator[None]:
             yield
     except UnreadableImage:
         raise
+    except ImportError as error:
+        raise LaudoError(
+            "DICOM files need pydicom", where=str(path), mend="pip install 'laudo[dicom]'"
+        ) from error
+    except UserWarning as error:
+        raise UnreadableImage(path, "the file is cut short") from error
     except Exception as error:
-        raise UnreadableImage(path, f"{error or type(error).__name__}") from error
+        raise UnreadableImage(path, " ".join(str(error).split()) or type(error).__name__) from error
 
 
 def _stored(path: Path, data: bytes) -> tuple[Any, Values]:
@@ -119,7 +126,9 @@ def _stored(path: Path, data: bytes) -> tuple[Any, Values]:
     frames = int(dataset.get("NumberOfFrames") or 1)
     photometric = dataset.get("PhotometricInterpretation") or "unnamed"
     if frames != 1 or photometric not in ("MONOCHROME1", "MONOCHROME2"):
-        raise UnreadableImage(path, f"{frames} frame(s) of {photometric} pixels, not grey")
+        raise UnreadableImage(path, f"{frames} frame(s) of {photometric} pixels, not one of grey")
+    if not (dataset.get("Rows") and dataset.get("Columns")):
+        raise UnreadableImage(path, "its head has no size")
     assert_size(path, dataset.Columns, dataset.Rows)
     stored = dataset.pixel_array
     if stored.ndim != 2:

@@ -22,7 +22,7 @@ MIN_SIDE_PX = 32
 """No radiograph is smaller; a smaller picture is a thumbnail or a placeholder."""
 
 MAX_PIXELS = 89_478_485
-"""No radiograph is larger (Pillow's own limit, 256 MiB in RGB); such a header is damaged or hostile."""
+"""Pillow's own limit, kept for DICOM too: a header that promises more is damaged or hostile."""
 
 _MIN_RANGE = 4
 """Grey levels between the darkest and the brightest half per cent; compression alone makes 2 of a flat area."""
@@ -49,7 +49,7 @@ def assert_size(path: Path, width: int, height: int) -> None:
     if min(width, height) < MIN_SIDE_PX:
         raise UnreadableImage(path, f"{width} x {height} pixels, a side under {MIN_SIDE_PX}")
     if width * height > MAX_PIXELS:
-        raise UnreadableImage(path, f"{width} x {height} pixels, over {MAX_PIXELS} in all")
+        raise UnreadableImage(path, f"its head promises over {MAX_PIXELS} pixels")
 
 
 def assert_shows_something(path: Path, histogram: Sequence[int]) -> None:

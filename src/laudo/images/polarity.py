@@ -32,9 +32,8 @@ def polarity(image: Image.Image) -> float:
     grey = np.asarray(_without_borders(image).resize((32, 32), _BOX))
     ordered = np.sort(grey, axis=None)
     below, up_to = (np.searchsorted(ordered, grey, side) for side in ("left", "right"))
-    ranks = (below + up_to) / (
-        2 * grey.size
-    )  # the middle of equal greys: a negative has the negative polarity
+    # The middle of equal greys, so that a negative has the negative polarity.
+    ranks = (below + up_to) / (2 * grey.size)
     down, across = (np.mgrid[0:32, 0:32] + 0.5) / 32
     off_middle = abs(across - 0.5)
     lungs = ranks[(abs(off_middle - 0.23) < 0.08) & (down > 0.2) & (down < 0.6)].mean()
@@ -48,11 +47,11 @@ def _without_borders(image: Image.Image) -> Image.Image:
     """A thumbnail without the outer rows and columns that vary by less than a twentieth of its range."""
     import numpy as np
 
-    small = image.resize((256, 256), _BOX)
+    small = image.reduce(max(1, min(image.size) // 256))
     grey = np.asarray(small)
     edges = []
-    for axis in (1, 0):
+    for axis, length in ((1, small.height), (0, small.width)):
         varied = np.flatnonzero(np.ptp(grey, axis=axis) > np.ptp(grey) / 20)
-        edges.append((varied[0], varied[-1] + 1) if varied.size else (0, 256))
+        edges.append((varied[0], varied[-1] + 1) if varied.size else (0, length))
     (top, bottom), (left, right) = edges
     return small.crop((left, top, right, bottom))

@@ -1,0 +1,352 @@
+"""DICOM made here with known values; windows and tables are compared with pydicom's own."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pydicom
+import pytest
+from pydicom.data import get_testdata_file
+from pydicom.dataset import Dataset
+from pydicom.pixels.processing import apply_modality_lut, apply_voi, apply_windowing
+
+from films import DEEP, REAL, cut, dicom, grey, real
+from laudo.images import Header, UnreadableImage, header, read
+from laudo.images.dicom import equalised
+from laudo.images.polarity import MENDED
+from laudo.phantom.draw import draw
+
+
+def test_monochrome1_is_inverted_exactly_once(tmp_path: Path) -> None:
+    plain = grey(dicom(tmp_path / "a.dcm", DEEP))
+    for tags in (
+        {"PhotometricInterpretation": "MONOCHROME1"},
+        {"PhotometricInterpretation": "MONOCHROME1", "PresentationLUTShape": "INVERSE"},
+        {"PresentationLUTShape": "INVERSE"},
+    ):
+        assert np.array_equal(grey(dicom(tmp_path / "b.dcm", DEEP, **tags)), 255 - plain)
+    assert plain[0, 0] == 0 and plain[0, -1] == 255
+
+
+@pytest.mark.parametrize("function", ["LINEAR", "LINEAR_EXACT", "SIGMOID"])
+def test_window_as_pydicom_applies_it(tmp_path: Path, function: str) -> None:
+    path = dicom(tmp_path / "a.dcm", DEEP, WindowCenter=2000, WindowWidth=1000, VOILUTFunction=function)
+    windowed = apply_windowing(DEEP, pydicom.dcmread(path)).astype(np.float64)
+    expected = (windowed - windowed.min()) / (windowed.max() - windowed.min()) * 255
+    assert np.abs(grey(path) - expected).max() <= 1
+
+
+@pytest.mark.parametrize(
+    ("function", "expected"), [("LINEAR", [0, 32, 159, 255]), ("LINEAR_EXACT", [0, 26, 128, 255])]
+)
+def test_the_ends_of_a_narrow_window(tmp_path: Path, function: str, expected: list[int]) -> None:
+    """PS3.3 C.11.2.1.2 for centre 10, width 5: from 7.5 to 11.5, or to 12.5 where exact; 10 is 2.5/4 or 2.5/5."""
+    stored = np.repeat([7, 8, 10, 13], 16)[None].repeat(64, 0)
+    path = dicom(tmp_path / "a.dcm", stored, WindowCenter=10, WindowWidth=5, VOILUTFunction=function)
+    assert grey(path)[0, ::16].tolist() == expected
+
+
+def test_first_of_several_windows(tmp_path: Path) -> None:
+    one = grey(dicom(tmp_path / "a.dcm", DEEP, WindowCenter=2000, WindowWidth=1000))
+    several = dicom(tmp_path / "b.dcm", DEEP, WindowCenter=[2000, 100], WindowWidth=[1000, 50])
+    assert np.array_equal(grey(several), one)
+
+
+def test_rescale_comes_before_the_window(tmp_path: Path) -> None:
+    one = grey(dicom(tmp_path / "a.dcm", DEEP, WindowCenter=2000, WindowWidth=1000))
+    path = dicom(
+        tmp_path / "b.dcm", DEEP, RescaleSlope=2, RescaleIntercept=-100, WindowCenter=3900, WindowWidth=2000
+    )
+    assert np.abs(grey(path) - one).max() <= 1
+
+
+def test_without_window_a_stray_pixel_does_not_darken_the_rest(tmp_path: Path) -> None:
+    stray = DEEP // 8
+    stray[0, 0] = 4095
+    assert grey(dicom(tmp_path / "a.dcm", stray))[10, -1] == 255
+
+
+# --- tables, signs, padding --------------------------------------------------------------------------
+
+SIGNED = DEEP.astype(np.int16) - 2048
+"""From -2048 on the left to 2032."""
+
+
+def table(first: int, entries: list[int]) -> list[Dataset]:
+    item = Dataset()
+    item.add_new("LUTDescriptor", "SS", [len(entries), first, 16])
+    item.add_new("LUTData", "US", entries)
+    return [item]
+
+
+def test_signed_pixels_are_windowed_as_pydicom_does_it(tmp_path: Path) -> None:
+    path = dicom(tmp_path / "a.dcm", SIGNED, PixelRepresentation=1, WindowCenter=0, WindowWidth=2000)
+    windowed = apply_windowing(SIGNED, pydicom.dcmread(path))
+    expected = (windowed - windowed.min()) / np.ptp(windowed) * 255
+    assert np.abs(grey(path) - expected).max() <= 1
+
+
+def test_a_table_on_signed_pixels_is_applied_as_pydicom_does_it(tmp_path: Path) -> None:
+    entries = [round(4000 * (n / 2000) ** 2) for n in range(2001)]
+    tags = {"PixelRepresentation": 1, "VOILUTSequence": table(-1000, entries)}
+    # The window beside it has no say.
+    path = dicom(tmp_path / "a.dcm", SIGNED, WindowCenter=0, WindowWidth=10, **tags)
+    inside = np.clip(SIGNED, -1000, 1000)  # pydicom 3.0 overflows below and above a table
+    expected = apply_voi(inside, pydicom.dcmread(path)) / 4000 * 255
+    assert np.abs(grey(path) - expected).max() <= 1
+    assert np.ptp(grey(path)) == 255
+
+
+@pytest.mark.parametrize("first", [-100, 65436], ids=["signed", "read as unsigned"])
+def test_a_table_on_rescaled_values_starts_where_it_says(tmp_path: Path, first: int) -> None:
+    """Stored 0, 50, 100, 200 become -100, -50, 0, 100; the table falls from -100 to 0, by hand."""
+    stored = np.repeat([0, 50, 100, 200], 64)[None].repeat(64, 0)
+    item = table(0, [200 - 2 * n for n in range(101)])[0]
+    item.add_new("LUTDescriptor", "SS" if first < 0 else "US", [101, first, 16])
+    path = dicom(tmp_path / "a.dcm", stored, RescaleSlope=1, RescaleIntercept=-100, VOILUTSequence=[item])
+    assert grey(path)[0, ::64].tolist() == [255, 128, 0, 0]
+
+
+def test_a_table_keeps_its_own_range_and_takes_the_nearest_value(tmp_path: Path) -> None:
+    """Stored 0, 2, 3, 4 become 0, 1, 1.5, 2; of a table of 0 to 100 in steps of 25 entries 0, 1, 2, 2 are used."""
+    stored = np.repeat([0, 2, 3, 4], 16)[None].repeat(64, 0)
+    tags = {"RescaleSlope": 0.5, "RescaleIntercept": 0, "VOILUTSequence": table(0, [0, 25, 50, 75, 100])}
+    assert grey(dicom(tmp_path / "a.dcm", stored, **tags))[0, ::16].tolist() == [0, 64, 128, 128]
+
+
+def test_a_modality_table_comes_first(tmp_path: Path) -> None:
+    item = Dataset()
+    item.add_new("LUTDescriptor", "US", [4096, 0, 16])
+    item.add_new("LUTData", "US", [4095 - n for n in range(4096)])
+    item.ModalityLUTType = "US"
+    path = dicom(tmp_path / "a.dcm", DEEP, ModalityLUTSequence=[item], WindowCenter=2048, WindowWidth=4096)
+    expected = apply_modality_lut(DEEP, pydicom.dcmread(path)) / 4095 * 255
+    assert np.abs(grey(path) - expected).max() <= 1
+
+
+def padded(value: int) -> np.ndarray[Any, Any]:
+    """A narrow range in the middle, and a quarter of padding on the left."""
+    pixels = 1000 + DEEP // 16
+    pixels[:, :64] = value
+    return pixels
+
+
+@pytest.mark.parametrize("photometric", ["MONOCHROME1", "MONOCHROME2"])
+@pytest.mark.parametrize(
+    ("value", "tags"),
+    [
+        (0, {"PixelPaddingValue": 0}),
+        (4095, {"PixelPaddingValue": 4095}),
+        (4000, {"PixelPaddingValue": 4095, "PixelPaddingRangeLimit": 3990}),
+        (30, {"PixelPaddingValue": 0, "PixelPaddingRangeLimit": 40}),
+    ],
+)
+def test_padding_is_black_and_no_part_of_the_range(
+    tmp_path: Path, photometric: str, value: int, tags: dict[str, int]
+) -> None:
+    """Without padding 1064 to 1255 fills the grey scale, as percentiles of the rest: by hand, 1160 is its middle."""
+    shown = grey(dicom(tmp_path / "a.dcm", padded(value), PhotometricInterpretation=photometric, **tags))
+    assert not shown[:, :64].any()
+    assert abs(shown[0, 160] - 128) <= 2
+    ends = [shown[0, 64], shown[0, 255]]
+    assert ends == ([255, 0] if photometric == "MONOCHROME1" else [0, 255])
+
+
+def test_signed_padding_written_as_unsigned(tmp_path: Path) -> None:
+    pixels = padded(0).astype(np.int16)
+    pixels[:, :64] = -2000
+    path = dicom(tmp_path / "a.dcm", pixels, PixelRepresentation=1, BitsStored=16, HighBit=15)
+    dataset = pydicom.dcmread(path)
+    dataset.add_new("PixelPaddingValue", "US", 63536)  # -2000 in 16 bits
+    dataset.save_as(path)
+    shown = grey(path)
+    assert not shown[:, :64].any() and abs(shown[0, 160] - 128) <= 2
+
+
+# --- the recipe of MIMIC-CXR-JPG ---------------------------------------------------------------------
+
+THIRDS = np.repeat([100, 200, 400], [128, 64, 64])[None].repeat(64, 0)
+"""Half of the pixels 100, a quarter 200, a quarter 400."""
+
+
+def test_equalisation_worked_by_hand() -> None:
+    """Four of 10, two of 20, one of 30 and of 40: 0, then 2, 3 and 4 quarters of 255 (opencv: equalizeHist)."""
+    grey = np.array([10] * 4 + [20] * 2 + [30, 40], np.uint8)
+    assert equalised(grey).tolist() == [0] * 4 + [128] * 2 + [191, 255]
+
+
+@pytest.mark.parametrize(
+    ("photometric", "expected"),
+    [
+        # 0, 85, 255; of the 128 pixels a row above the lowest, 64 and 128 are reached
+        ("MONOCHROME2", [0, 128, 255]),
+        # 255, 170, 0; of 192 above the lowest, 64 and 192
+        ("MONOCHROME1", [255, 85, 0]),
+    ],
+)
+def test_mimic_jpg_worked_by_hand(tmp_path: Path, photometric: str, expected: list[int]) -> None:
+    tags = {"WindowCenter": 300, "WindowWidth": 10, "RescaleSlope": -1, "RescaleIntercept": 5}
+    path = dicom(tmp_path / "a.dcm", THIRDS, PhotometricInterpretation=photometric, **tags)
+    assert grey(path, recipe="mimic_jpg")[0, [0, 130, 200]].tolist() == expected
+
+
+# --- polarity ----------------------------------------------------------------------------------------
+
+
+def film(path: Path, *, right: bool, view: str = "PA", **tags: Any) -> Path:
+    """A drawn film whose pixels agree with its tags, or do not."""
+    pixels = draw([], view=view, size_px=256, seed=3).astype(np.uint16) * 16
+    tags = {"WindowCenter": 2048, "WindowWidth": 4096, "PhotometricInterpretation": "MONOCHROME1"} | tags
+    return dicom(path, 4095 - pixels if right else pixels, **tags)
+
+
+@pytest.mark.parametrize("recipe", ["window", "mimic_jpg"])
+def test_a_false_photometric_tag_is_mended_with_a_warning(tmp_path: Path, recipe: Any) -> None:
+    right = read(film(tmp_path / "a.dcm", right=True), recipe=recipe)
+    false = read(film(tmp_path / "b.dcm", right=False), recipe=recipe)
+    assert (right.warning, false.warning) == (None, MENDED)
+    difference = np.abs(np.asarray(right.image, np.int16) - np.asarray(false.image))
+    assert difference.mean() < 1  # 4095 - 16 n is not 16 (255 - n)
+
+
+@pytest.mark.parametrize(("view", "own"), [("LATERAL", ""), (None, "LL"), ("LPO", "PA"), ("PA", "LATERAL")])
+def test_no_other_view_than_a_frontal_is_inverted(tmp_path: Path, view: str | None, own: str) -> None:
+    false = film(tmp_path / "a.dcm", right=False, ViewPosition=own)
+    assert read(false, view=view).warning is None
+    assert read(false, view=None if view else "PA").warning == (MENDED if own in ("", "PA") else None)
+
+
+def test_a_drawn_lateral_without_a_name_is_left_alone(tmp_path: Path) -> None:
+    for right in (True, False):
+        assert read(film(tmp_path / "a.dcm", right=right, view="LATERAL")).warning is None
+
+
+def test_padding_stays_black_when_a_false_tag_is_mended(tmp_path: Path) -> None:
+    path = film(tmp_path / "a.dcm", right=False, PixelPaddingValue=4095)
+    dataset = pydicom.dcmread(path)
+    pixels = dataset.pixel_array.copy()
+    pixels[:, :20] = 4095
+    dataset.PixelData = pixels.tobytes()
+    dataset.save_as(path)
+    shown = read(path)
+    assert shown.warning == MENDED
+    assert not np.asarray(shown.image)[:, :20].any()
+
+
+# --- encodings ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["jp2klossless", "jpeg_ls_lossless", "RLE", "bigendian", "expb", "implicit"])
+def test_lossless_encodings_give_the_same_picture(name: str) -> None:
+    """Files of pydicom's test data: one MR slice in several transfer syntaxes."""
+    plain, other = (get_testdata_file(f"MR_small{suffix}.dcm") for suffix in ("", f"_{name}"))
+    assert np.array_equal(grey(Path(str(plain))), grey(Path(str(other))))
+
+
+# --- bad ones ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("tags", "reason"),
+    [
+        ({"NumberOfFrames": 2, "PixelData": DEEP.tobytes() * 2}, "2 frame(s)"),
+        ({"PhotometricInterpretation": "PALETTE COLOR"}, "PALETTE COLOR"),
+        ({"PixelData": DEEP.tobytes()[:100]}, "pixel data"),
+        ({"Rows": 4, "PixelData": DEEP[:4].tobytes()}, "256 x 4 pixels"),
+        ({"WindowCenter": 60000, "WindowWidth": 10}, "every pixel has the grey value 0"),
+        (
+            {"WindowCenter": 60000, "WindowWidth": 10, "PixelPaddingValue": 4080},
+            "every pixel has the grey value 0",
+        ),
+        ({"PixelPaddingValue": 0, "PixelPaddingRangeLimit": 4095}, "every pixel is padding"),
+        ({"VOILUTSequence": table(5000, [7, 7, 7])}, "every pixel has the grey value 0"),
+        ({"VOILUTSequence": table(5000, [0, 7])}, "every pixel has the grey value 0"),
+        ({"PixelData": bytes(2 * DEEP.size)}, "every pixel has the grey value 0"),
+        ({"BitsAllocated": None}, "Bits Allocated"),
+        ({"PhotometricInterpretation": None}, "1 frame(s) of unnamed pixels"),
+        ({"Rows": 60000, "Columns": 60000}, "its head promises over 89478485 pixels"),
+        ({"Rows": None}, "its head has no size"),
+    ],
+)
+def test_bad_dicom_is_refused_with_the_reason(tmp_path: Path, tags: dict[str, Any], reason: str) -> None:
+    with pytest.raises(UnreadableImage) as caught:
+        read(dicom(tmp_path / "a.dcm", DEEP, **tags))
+    assert reason in caught.value.reason
+
+
+def test_dicom_cut_short_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UnreadableImage, match="less than expected"):
+        read(cut(dicom(tmp_path / "a.dcm", DEEP), keep=0.5))
+
+
+def test_a_dicom_without_pixels_is_refused(tmp_path: Path) -> None:
+    dataset = pydicom.dcmread(dicom(tmp_path / "a.dcm", DEEP))
+    del dataset.PixelData
+    dataset.save_as(tmp_path / "a.dcm")
+    with pytest.raises(UnreadableImage, match="it holds no pixels"):
+        read(tmp_path / "a.dcm")
+
+
+def test_colour_pixels_are_refused() -> None:
+    with pytest.raises(UnreadableImage, match=r"1 frame\(s\) of RGB pixels, not one of grey"):
+        read(Path(str(get_testdata_file("SC_rgb_rle.dcm"))))
+
+
+def test_a_dicom_without_its_preamble_is_refused(tmp_path: Path) -> None:
+    path = dicom(tmp_path / "a.dcm", DEEP)
+    path.write_bytes(path.read_bytes()[132:])
+    with pytest.raises(UnreadableImage, match="its name says DICOM, its content something else"):
+        read(path)
+
+
+# --- headers -----------------------------------------------------------------------------------------
+
+
+def test_header_is_read_without_the_pixels(tmp_path: Path) -> None:
+    path = dicom(tmp_path / "a.dcm", DEEP, ViewPosition="LL")
+    assert header(path) == Header("LL", 64, 256)
+    assert header(cut(path, keep=0.5)) == Header("LL", 64, 256)
+    assert header(dicom(path, DEEP, ViewPosition="", Rows=None)) == Header(None, None, 256)
+
+
+@pytest.mark.parametrize("data", [None, b"", b"<html>"])
+def test_header_of_no_dicom_is_refused(tmp_path: Path, data: bytes | None) -> None:
+    if data is not None:
+        (tmp_path / "a.dcm").write_bytes(data)
+    with pytest.raises(UnreadableImage):
+        header(tmp_path / "a.dcm")
+
+
+# --- a real one --------------------------------------------------------------------------------------
+
+
+@real
+@pytest.mark.parametrize("recipe", ["window", "mimic_jpg"])
+def test_a_real_film_has_dark_air_also_when_its_tag_is_falsified(tmp_path: Path, recipe: Any) -> None:
+    """JPEG 2000, MONOCHROME1, PA; the expected mean and spread were measured before this code was written."""
+    source = REAL / "dicom" / "RG1_J2KI.dcm"
+    right = read(source, recipe=recipe)
+    image = np.asarray(right.image)
+    mean, spread = {"window": (192, 39), "mimic_jpg": (129, 74)}[recipe]
+    assert image.shape == (1955, 1841)
+    assert abs(image.mean() - mean) < 1 and abs(image.std() - spread) < 1
+    assert np.median(image[500:1000, 300:600]) < np.median(image[500:1500, 820:1020]), "lung, mediastinum"
+    dataset = pydicom.dcmread(source)
+    dataset.PhotometricInterpretation = "MONOCHROME2"
+    dataset.save_as(tmp_path / "a.dcm")
+    false = read(tmp_path / "a.dcm", recipe=recipe)
+    assert (right.warning, false.warning) == (None, MENDED)
+    assert np.abs(np.asarray(false.image, np.int16) - image).max() <= 1
+    lateral = read(tmp_path / "a.dcm", recipe=recipe, view="LATERAL")
+    assert lateral.warning is None
+
+
+@real
+def test_a_real_film_cut_within_its_codestream_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UnreadableImage, match="cut short"):
+        read(cut(_copy(REAL / "dicom" / "RG1_J2KI.dcm", tmp_path / "a.dcm"), keep=0.6))
+
+
+def _copy(source: Path, target: Path) -> Path:
+    target.write_bytes(source.read_bytes())
+    return target
