@@ -14,9 +14,11 @@ import zipfile
 from collections import Counter
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image
 
+from films import dicom
 from laudo import census, prepare
 from laudo.config import Experiment
 from laudo.errors import LaudoError
@@ -180,10 +182,6 @@ def laudo(command: str, folder: Path, *options: str) -> subprocess.CompletedProc
 
 def test_a_dicom_tree_without_metadata_gets_its_views_from_the_files(mimic, phantom_copy, tmp_path, one_core):
     """MIMIC-CXR itself, with the split table of MIMIC-CXR-JPG beside it."""
-    import numpy as np
-
-    from test_images import dicom
-
     with gzip.open(phantom_copy / "mimic-cxr-2.0.0-metadata.csv.gz", "rt") as file:
         rows = list(csv.DictReader(file))
     (phantom_copy / "mimic-cxr-2.0.0-metadata.csv.gz").unlink()
@@ -544,16 +542,18 @@ def test_a_full_disk_is_a_message_and_the_next_run_goes_on(
     mimic, phantom_copy, tmp_path, one_core, monkeypatch
 ):
     """The third image finds no room, as a full disk answers."""
-    real, written = Image.Image.save, []
+    real, written = Path.write_bytes, []
 
-    def save(image, target, **options):
-        written.append(target)
+    def write_bytes(path: Path, data: bytes) -> int:
+        if path.suffix != ".tmp" or "images" not in path.parts:
+            return real(path, data)
+        written.append(path)
         if len(written) == 3:
-            Path(target).write_bytes(b"half")
+            real(path, data[:40])
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-        real(image, target, **options)
+        return real(path, data)
 
-    monkeypatch.setattr(Image.Image, "save", save)
+    monkeypatch.setattr(Path, "write_bytes", write_bytes)
     with pytest.raises(LaudoError, match=r"cannot write \(No space left on device\)"):
         prepared(mimic, tmp_path / "run")
     made = prepared(mimic, tmp_path / "run")
