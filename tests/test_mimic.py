@@ -13,6 +13,7 @@ import pytest
 from laudo.errors import InputError
 from laudo.mimic import LABELS, Report, Reports, images_of, open_corpus
 from laudo.mimic.tables import index
+from laudo.phantom import corpus
 
 METADATA = (
     "dicom_id",
@@ -61,9 +62,9 @@ def put(root: Path, name: str, content: bytes = b"x") -> None:
 
 def read(root: Path, reports: Path | None = None) -> dict[int, dict[str, Any]]:
     """study_id -> its row of the index, with its report."""
-    corpus = open_corpus(root, reports=reports)
-    with Reports(corpus) as archive:
-        rows = index(corpus, reported=archive.studies).to_pylist()
+    opened = open_corpus(root, reports=reports)
+    with Reports(opened) as archive:
+        rows = index(opened, reported=archive.studies).to_pylist()
         for row in rows:
             row["report"] = archive.read(subject_id=row["subject_id"], study_id=row["study_id"])
     return {row["study_id"]: row for row in rows}
@@ -124,15 +125,15 @@ def test_images_are_those_on_disk_whatever_their_kind(tmp_path: Path) -> None:
     put(tmp_path, "files/p19/p19999002/s59999009/c1.jpg")
     put(tmp_path, "files/p19/p19999002/s59999009/index.html")
     put(tmp_path, "files/p19/p19999003/s59999005/d1.dcm")
-    corpus = open_corpus(tmp_path)
+    opened = open_corpus(tmp_path)
     folder = tmp_path / "files/p19"
-    assert images_of(corpus, subject_id=19999002, study_id=59999009) == {
+    assert images_of(opened, subject_id=19999002, study_id=59999009) == {
         "c1": folder / "p19999002/s59999009/c1.jpg"
     }
-    assert images_of(corpus, subject_id=19999003, study_id=59999005) == {
+    assert images_of(opened, subject_id=19999003, study_id=59999005) == {
         "d1": folder / "p19999003/s59999005/d1.dcm"
     }
-    assert images_of(corpus, subject_id=19999001, study_id=59999001) == {}
+    assert images_of(opened, subject_id=19999001, study_id=59999001) == {}
 
 
 @pytest.mark.parametrize("under", ["files", "mimic-cxr-reports/files", "mimic-cxr-reports", "."])
@@ -311,3 +312,39 @@ def test_a_download_cut_short_is_named(tmp_path: Path, name: str) -> None:
     (tmp_path / name).write_bytes((tmp_path / name).read_bytes()[:-30])
     with pytest.raises(InputError, match=rf"cannot be read(.|\n)*{name}"):
         read(tmp_path)
+
+
+def test_a_thousand_studies_are_joined_as_a_loop_over_rows_joins_them(tmp_path: Path) -> None:
+    """Arrow's hash tables come into play only with many groups; the expected rows are made one by one."""
+    for _ in corpus.write(tmp_path, count=1000, seed=3, size_px=None):
+        pass
+
+    def rows(name: str) -> list[dict[str, str]]:
+        with gzip.open(tmp_path / "mimic" / f"mimic-cxr-2.0.0-{name}.csv.gz", "rt") as stream:
+            return list(csv.DictReader(stream))
+
+    expected: dict[int, dict[str, Any]] = {}
+    splits = {row["dicom_id"]: row["split"] for row in rows("split")}
+    for row in rows("metadata"):
+        study = expected.setdefault(
+            int(row["study_id"]), {"subject_id": int(row["subject_id"]), "images": {}}
+        )
+        study["split"] = splits[row["dicom_id"]]
+        study["taken"] = f"{row['StudyDate']} {float(row['StudyTime']):010.3f}"
+        study["images"][row["dicom_id"]] = (
+            row["ViewPosition"] or None,
+            int(row["Rows"]),
+            int(row["Columns"]),
+        )
+    for name in ("chexpert", "negbio"):
+        for row in rows(name):
+            expected[int(row["study_id"])][name] = {n: int(float(row[n])) if row[n] else None for n in LABELS}
+    found = read(tmp_path / "mimic")
+    assert list(found) == sorted(expected) and len(found) == 1000
+    for study_id, row in found.items():
+        taken = f"{row['taken']:%Y%m%d %H%M%S}.{row['taken'].microsecond // 1000:03d}"
+        assert expected[study_id] == {
+            **{name: row[name] for name in ("subject_id", "split", "chexpert", "negbio")},
+            "taken": taken,
+            "images": {i["dicom_id"]: (i["view"], i["rows"], i["columns"]) for i in row["images"]},
+        }

@@ -201,10 +201,11 @@ def _by_study(images: pa.Table) -> pa.Table:
     columns = [images[field.name].combine_chunks() for field in IMAGE]
     structs = pa.StructArray.from_arrays(columns, fields=list(IMAGE))
     lists = pa.ListArray.from_arrays(pa.array(np.append(starts, len(images)), pa.int32()), structs)
-    # Groups come in the order of their first rows: that of study_id.
-    first = images.group_by("study_id", use_threads=False).aggregate([("split", "max"), ("taken", "min")])
+    # Groups come in no order: they are joined to the lists by key too.
+    groups = images.group_by("study_id").aggregate([("split", "max"), ("taken", "min")])
+    found = _aligned(groups, pa.chunked_array([ids]))
     return pa.table(
-        {"study_id": ids, "split": first["split_max"], "taken": first["taken_min"], "images": lists}
+        {"study_id": ids, "split": found["split_max"], "taken": found["taken_min"], "images": lists}
     )
 
 
