@@ -562,3 +562,16 @@ def test_a_full_disk_is_a_message_and_the_next_run_goes_on(
     images = sum(film["path"] is not None for film in read(made.films))
     assert len(written) == images + 1, "the first two were kept, the third was written again"
     assert not list(made.run.rglob("*.tmp"))
+
+
+def test_unreadable_images_and_doubtful_ones_are_named(mimic, phantom_copy, tmp_path, one_core):
+    """A film of the phantom turned to its negative under a tag that says it is none, and one cut short."""
+    cut, turned = (film(phantom_copy, place) for place in places(phantom_copy)[3:5])
+    cut.write_bytes(cut.read_bytes()[:300])
+    pixels = np.asarray(Image.open(turned).resize((256, 256))).astype(np.uint16)
+    dicom(turned.with_suffix(".dcm"), (255 - pixels) * 16, ViewPosition="PA")
+    turned.unlink()
+    made = prepared(mimic, tmp_path / "run")
+    said = census.text(census.census(made))
+    assert f"\n{cut.stem}: unreadable image: " in said
+    assert "warning: 1 images, shown inverted: the photometric tag contradicts the picture" in said

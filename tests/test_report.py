@@ -314,7 +314,7 @@ def test_page_is_in_portuguese_and_its_pictures_have_alternatives(page: Page) ->
 
 def test_page_names_exclusions_controls_and_verdicts(page: Page) -> None:
     assert "Dos 7 estudos encontrados, 6 são usados" in page.text
-    assert re.search(r"Imagem ilegível\s+1\s+0\s+0\s+0", page.text)
+    assert re.search(r"Imagem ilegível\s+1\s+0\s+0\s", page.text)
     assert "controle: imagens de outro paciente" in page.text
     assert "Não é um dispositivo médico" in page.text
 

@@ -30,7 +30,7 @@ def census(plan: Plan) -> Counts:
     """
     everything = store.arrow(plan.studies)
     some = everything.filter(used())
-    films = store.arrow(plan.films, columns=["study_id", "same_as", "warning", "left_out"])
+    films = store.arrow(plan.films, columns=["dicom_id", "warning", "left_out"])
     real = plan.experiment.mimic.phantom is None and release.is_full(len(everything))
     return {
         "corpus": len(everything),
@@ -115,12 +115,13 @@ def _removed(maps: pa.ChunkedArray) -> dict[str, dict[str, int]]:
     return {policy: {"taken": sum(some), "studies": len(some)} for policy, some in sorted(counts.items())}
 
 
-def _films(films: pa.Table) -> dict[str, dict[str, int]]:
-    """Images left out of the studies asked for, by reason, and warnings about those that are kept."""
-    left_out = [kind(reason) for reason in films["left_out"].drop_null().to_pylist()]
+def _films(films: pa.Table) -> dict[str, dict[str, Any]]:
+    """Images left out of the studies asked for, by reason; warnings about those kept; each unreadable one."""
+    pairs = list(zip(films["dicom_id"].to_pylist(), films["left_out"].to_pylist(), strict=True))
     return {
-        "left_out": dict(Counter(left_out).most_common()),
+        "left_out": dict(Counter(kind(reason) for _, reason in pairs if reason).most_common()),
         "warnings": _ranked(films["warning"].drop_null()),
+        "unreadable": {dicom_id: reason for dicom_id, reason in pairs if reason and kind(reason) != reason},
     }
 
 
@@ -147,7 +148,7 @@ def summary(counts: Mapping[str, Any]) -> str:
     lines = ["studies: " + ", ".join(f"{n:,} {split}" for split, n in counts["used"].items())]
     lines += [f"left out: {sum(by.values()):,} ({reason})" for reason, by in counts["excluded"].items()]
     lines += [f"images left out: {n:,} ({why})" for why, n in counts["films"]["left_out"].items()]
-    lines += [f"warning: {n:,} images {why}" for why, n in counts["films"]["warnings"].items()]
+    lines += [f"warning: {n:,} images, {why}" for why, n in counts["films"]["warnings"].items()]
     if counts["latin-1"]:
         lines.append(f"warning: {counts['latin-1']:,} reports are not UTF-8 and were read as Latin-1")
     if counts["release"] is not None:
@@ -176,7 +177,8 @@ def text(counts: Mapping[str, Any]) -> str:
         f"{d['what']}: {d['found']:,}, in the release {d['expected']:,}; {d['why']}"
         for d in counts["release"] or ()
     )
-    return "\n\n".join(block for block in [summary(counts), differing, *tables] if block)
+    unreadable = "\n".join(f"{dicom_id}: {why}" for dicom_id, why in counts["films"]["unreadable"].items())
+    return "\n\n".join(block for block in [summary(counts), differing, unreadable, *tables] if block)
 
 
 def _table(title: str, columns: list[str], rows: Mapping[str, list[int]]) -> str:

@@ -42,6 +42,8 @@ _REASONS = {
     "no label row": "sem linha de rótulos", "no positive label": "sem rótulo positivo", "uncertain label": "com rótulo incerto",
     "same report as in test": "laudo igual a um do teste", "same report as in validate": "laudo igual a um da validação",
     "outside the subset": "fora do subconjunto pedido", "not needed": "além do número pedido", "same exposure": "repete outra imagem do estudo",
+    "shown inverted": "mostrada invertida, pois o que se vê contradiz a indicação fotométrica do arquivo",
+    "looks inverted": "parece invertida",
 }  # fmt: skip
 _SECTIONS = {
     "findings": "achados", "impression": "impressão", "indication": "indicação", "history": "história", "technique": "técnica",
@@ -220,6 +222,7 @@ def _page(plan: Plan, t: _Tables, results: dict[str, Any]) -> str:
     return environment.get_template("results.html.j2").render(
         e=plan.experiment, r=results, colours=colours, splits=_WORDS, verdicts=_VERDICTS, labels=figures.LABELS_PT, few=figures.MIN_POSITIVES,
         metrics=_ordered({metric for arm in results["arms"].values() for metric in arm}), reasons=_REASONS, sections=_SECTIONS, removed=_REMOVED,
+        unsplit=any("" in by for by in results["corpus"]["excluded"].values()),
         image_counts=sorted({*results["corpus"]["images"], *results["corpus"]["images kept"]}),
         drawn=_drawn(plan, t, results, colours), lowest=_lowest(t), examples=_examples(plan, t),
     )  # fmt: skip
