@@ -28,8 +28,11 @@ def census(plan: Plan) -> Counts:
     Raises:
         NotReady: the tables are unfinished or stale.
     """
-    everything = store.arrow(plan.studies)
-    some = everything.filter(used())
+    texts = ["sections", "target", "removed", "images"]
+    everything = store.arrow(
+        plan.studies, columns=[n for n in plan.studies.table.schema.names if n not in texts]
+    )
+    some = store.arrow(plan.studies, where=used())
     films = store.arrow(plan.films, columns=["dicom_id", "warning", "left_out"])
     real = plan.experiment.mimic.phantom is None and release.is_full(len(everything))
     return {

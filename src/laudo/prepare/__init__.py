@@ -80,16 +80,15 @@ def _write_studies(plan: Plan, studies: pa.Table) -> None:
     needs_image = plan.experiment.prepare.images == "keep"
 
     def rows_of(keys: Sequence[Key]) -> pa.Table:
-        ids = [key[0] for key in keys]
-        rows = studies.take(pc.index_in(pa.array(ids), value_set=studies["study_id"].combine_chunks()))
-        given = zip(ids, rows["excluded"].to_pylist(), strict=True)
+        wanted = pa.array([key[0] for key in keys])
+        rows = studies.filter(pc.is_in(studies["study_id"], value_set=wanted))
+        ids = rows["study_id"].to_pylist()
         why = [
-            reason or (troubles.get(study, "no image") if needs_image and study not in kept else None)
-            for study, reason in given
+            reason or (troubles[study] if needs_image and study not in kept else None)
+            for study, reason in zip(ids, rows["excluded"].to_pylist(), strict=True)
         ]
-        rows = rows.drop_columns(["images", "excluded"])
         return reading.with_columns(
-            rows,
+            rows.drop_columns(["images", "excluded"]),
             images=[kept.get(study, []) for study in ids],
             excluded=why,
             prior_report=[earlier.get(prior) for prior in rows["prior"].to_pylist()],

@@ -45,7 +45,7 @@ def read(corpus: Corpus, settings: Prepare) -> pa.Table:
                 parts.append(_with_text(rows, told))
                 texts += [t.text for t in told]
                 progress.add(len(rows))
-    studies = pa.concat_tables(parts).combine_chunks()
+    studies = pa.concat_tables(parts)
     reasons = subset.leave_out(studies, settings, texts=np.array(texts, np.int64))
     at = studies.schema.get_field_index("excluded")
     return studies.set_column(at, "excluded", pa.array(reasons.tolist(), pa.string()))
