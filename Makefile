@@ -30,6 +30,8 @@ check: setup
 
 bench: setup
 	$(BIN)/python benchmarks/phantom.py
+	$(BIN)/python benchmarks/prepare.py
+	$(BIN)/python benchmarks/images.py
 
 clean:
 	rm -rf .venv runs .pytest_cache .mypy_cache .ruff_cache .hypothesis dist
