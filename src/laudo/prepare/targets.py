@@ -65,21 +65,19 @@ def _any(patterns: list[str]) -> re.Pattern[str]:
 
 
 def _filtered(text: str, settings: Prepare, removed: Counter[str]) -> str:
-    """The text without the sentences that the policies remove; numbered items are numbered anew."""
+    """The text without the sentences that the policies remove."""
     wrong = [policy for policy in ("communication", "priors") if getattr(settings, policy) == "remove"]
-    suspects = any(tells(policy)(text) for policy in wrong)
-    if not suspects and not (settings.identifiers == "remove" and "__" in text):
+    without_marks = settings.identifiers == "remove"
+    if not any(tells(policy)(text) for policy in wrong) and not (without_marks and "__" in text):
         return text
-    paragraphs = []
-    for paragraph in text.split("\n\n"):
-        lines = [
-            (line, _line(line, wrong, settings.identifiers == "remove", removed))
-            for line in paragraph.split("\n")
-        ]
-        paragraphs.append(
-            "\n".join(_renumbered([line for _, line in lines if line], any(not line for _, line in lines)))
-        )
+    paragraphs = (_paragraph(p, wrong, without_marks, removed) for p in text.split("\n\n"))
     return "\n\n".join(paragraph for paragraph in paragraphs if paragraph)
+
+
+def _paragraph(text: str, wrong: list[str], without_marks: bool, removed: Counter[str]) -> str:
+    lines = [_line(line, wrong, without_marks, removed) for line in text.split("\n")]
+    left = [line for line in lines if line]
+    return "\n".join(left if len(left) == len(lines) else _renumbered(left))
 
 
 _ITEM = re.compile(r"\d{1,2}[.)][ \t]+")
@@ -142,9 +140,9 @@ _MARK = re.compile(
 )
 
 
-def _renumbered(lines: list[str], torn: bool) -> list[str]:
-    """Items numbered from 1 where one is gone; a single one that is left needs no number."""
-    if not torn or not all(_ITEM.match(line) for line in lines):
+def _renumbered(lines: list[str]) -> list[str]:
+    """Items numbered from 1, after one is gone; a single one that is left needs no number."""
+    if not all(_ITEM.match(line) for line in lines):
         return lines
     bare = [_ITEM.sub("", line, count=1) for line in lines]
     return bare if len(bare) == 1 else [f"{n}. {line}" for n, line in enumerate(bare, 1)]
