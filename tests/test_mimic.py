@@ -124,14 +124,14 @@ def test_images_are_those_on_disk_whatever_their_kind(tmp_path: Path) -> None:
     put(tree(tmp_path), "files/p19/p19999002/s59999009/c1.png")
     put(tmp_path, "files/p19/p19999002/s59999009/c1.jpg")
     put(tmp_path, "files/p19/p19999002/s59999009/index.html")
-    put(tmp_path, "files/p19/p19999003/s59999005/d1.dcm")
+    put(tmp_path, "files/p19/p19999003/s59999005/d1.DCM")
     opened = open_corpus(tmp_path)
     folder = tmp_path / "files/p19"
     assert images_of(opened, subject_id=19999002, study_id=59999009) == {
         "c1": folder / "p19999002/s59999009/c1.jpg"
     }
     assert images_of(opened, subject_id=19999003, study_id=59999005) == {
-        "d1": folder / "p19999003/s59999005/d1.dcm"
+        "d1": folder / "p19999003/s59999005/d1.DCM"
     }
     assert images_of(opened, subject_id=19999001, study_id=59999001) == {}
 
@@ -171,6 +171,43 @@ def test_reports_in_a_folder_of_their_own(tmp_path: Path, name: str) -> None:
     (tmp_path / "jpg").mkdir()
     found = read(tree(tmp_path / "jpg"), reports=other / name)
     assert found[59999005]["report"] == Report(" IMPRESSION: Edema.", "utf-8")
+
+
+def test_a_study_that_only_a_table_of_labels_or_splits_names_is_there(tmp_path: Path) -> None:
+    rows = [(59999066, 19999006, *[""] * 14)]
+    split = [*SPLIT, ("y1", 59999055, 19999005, "test")]
+    write(
+        tree(tmp_path, split=split) / "mimic-cxr-2.0.0-negbio.csv.gz",
+        ("study_id", "subject_id", *LABELS),
+        rows,
+    )
+    found = read(tmp_path)
+    assert (found[59999066]["subject_id"], found[59999066]["split"]) == (19999006, None)
+    assert (found[59999055]["split"], found[59999055]["images"]) == ("test", None)
+
+
+def test_two_reports_of_a_study_that_differ_are_named(tmp_path: Path) -> None:
+    file = tree(tmp_path) / "mimic-cxr-reports.zip"
+    with zipfile.ZipFile(file, "w") as archive:
+        for folder in ("files", "__MACOSX/files", "copy"):
+            archive.writestr(f"{folder}/p19/p19999003/s59999005.txt", "junk" if "MAC" in folder else "Edema.")
+    assert read(tmp_path)[59999005]["report"] == Report("Edema.", "utf-8")
+    with zipfile.ZipFile(file, "a") as archive:
+        archive.writestr("old/p19/p19999003/s59999005.txt", "An older version.")
+    with pytest.raises(InputError, match="study 59999005 has two reports that differ"):
+        read(tmp_path)
+
+
+def test_a_zip_of_something_else_is_named(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tree(tmp_path) / "mimic-cxr-reports.zip", "w") as archive:
+        archive.writestr("mimic-cxr-reports.zip", "nested")
+    with pytest.raises(InputError, match=r"holds no report named(.|\n)*\[mimic\] reports"):
+        read(tmp_path)
+
+
+def test_a_byte_order_mark_is_no_part_of_a_report(tmp_path: Path) -> None:
+    put(tree(tmp_path), "files/p19/p19999001/s59999001.txt", "\ufeff FINDINGS: Clear.".encode())
+    assert read(tmp_path)[59999001]["report"] == Report(" FINDINGS: Clear.", "utf-8")
 
 
 def test_a_report_without_an_image_and_a_study_without_a_split_are_there(tmp_path: Path) -> None:
@@ -265,11 +302,13 @@ def changed(rows: Sequence[tuple[Any, ...]], *, row: int, column: int, to: Any) 
     [
         (IMAGES, changed(SPLIT, row=3, column=3, to="train"), "study 59999009 is in two splits"),
         (IMAGES, changed(SPLIT, row=3, column=3, to="valid"), "split 'valid' is none of"),
-        (IMAGES, [*SPLIT, ("a1", 59999001, 19999001, "test")], r"dicom_id a1 is there twice(.|\n)*line 6"),
-        (changed(IMAGES, row=1, column=1, to=19999003), SPLIT, "subject 19999003 is in two splits"),
+        (IMAGES, [*SPLIT, ("a1", 59999001, 19999001, "test")], r"dicom_id a1 is there twice(.|\n)*row 5"),
+        (changed(IMAGES, row=1, column=1, to=19999003), SPLIT, "study 59999001 belongs to two subjects"),
+        (IMAGES, changed(SPLIT, row=1, column=1, to=59999005), "dicom_id a1 is of another study"),
+        (IMAGES, [*SPLIT, ("z1", 59999077, 19999003, "train")], "subject 19999003 is in two splits"),
         (changed(IMAGES, row=0, column=1, to=19999003), SPLIT, "study 59999009 belongs to two subjects"),
         ([*IMAGES, IMAGES[0]], SPLIT, "dicom_id c1 is there twice"),
-        (changed(IMAGES, row=2, column=2, to="s5"), SPLIT, r"'s5' is not a whole number(.|\n)*line 4"),
+        (changed(IMAGES, row=2, column=2, to="s5"), SPLIT, r"'s5' is not a whole number(.|\n)*row 3"),
         (changed(IMAGES, row=0, column=7, to="2180-05-06"), SPLIT, "StudyDate '2180-05-06' is not yyyymmdd"),
         (changed(IMAGES, row=0, column=8, to="996000"), SPLIT, "StudyTime '996000' is not hhmmss"),
         ([IMAGES[0][:5]], SPLIT, "5 fields where the header has 9"),
@@ -282,16 +321,19 @@ def test_contradictions_are_named(tmp_path: Path, images: Any, split: Any, messa
 
 def test_an_odd_label_is_named_with_its_line(tmp_path: Path) -> None:
     write(
-        tree(tmp_path) / "mimic-cxr-2.0.0-negbio.csv.gz", ("study_id", *LABELS), [(59999009, *["2.0"] * 14)]
+        tree(tmp_path) / "mimic-cxr-2.0.0-negbio.csv.gz",
+        ("study_id", "subject_id", *LABELS),
+        [(59999009, 19999002, *["2.0"] * 14)],
     )
-    with pytest.raises(InputError, match=r"'2.0' is none of(.|\n)*line 2"):
+    with pytest.raises(InputError, match=r"'2.0' is none of(.|\n)*row 1"):
         read(tmp_path)
 
 
 def test_a_study_with_two_rows_of_labels_is_named(tmp_path: Path) -> None:
-    rows = [(59999009, *[""] * 14), (59999001, *[""] * 14), (59999009, *["1.0"] * 14)]
-    write(tree(tmp_path) / "mimic-cxr-2.0.0-chexpert.csv.gz", ("study_id", *LABELS), rows)
-    with pytest.raises(InputError, match=r"study_id 59999009 is there twice(.|\n)*line 4"):
+    keys = ((59999009, 19999002, ""), (59999001, 19999001, ""), (59999009, 19999002, "1.0"))
+    rows = [(study, subject, *[value] * 14) for study, subject, value in keys]
+    write(tree(tmp_path) / "mimic-cxr-2.0.0-chexpert.csv.gz", ("study_id", "subject_id", *LABELS), rows)
+    with pytest.raises(InputError, match=r"study_id 59999009 is there twice(.|\n)*row 3"):
         read(tmp_path)
 
 

@@ -201,6 +201,9 @@ def test_a_dicom_tree_without_metadata_gets_its_views_from_the_files(mimic, phan
     made = prepared(mimic, tmp_path / "run")
     films = read(made.films)
     assert {film["dicom_id"]: film["view"] for film in films} == views
+    assert Counter(view for row in studies_of(made).values() for view in row["views"]) == Counter(
+        views.values()
+    )
     assert {row["excluded"] for row in studies_of(made).values()} == {None}
     for row in studies_of(made).values():
         shown = [image["view"] for image in row["images"]]
@@ -292,11 +295,13 @@ def test_the_prior_is_supplied_as_text(mimic, phantom_copy, tmp_path):
 
 
 def labelled(root: Path, rows: dict[int, dict[str, float]]) -> None:
-    """A CheXpert table with these studies alone."""
+    """A CheXpert table with these studies alone, and none of NegBio."""
+    with gzip.open(root / "mimic-cxr-2.0.0-split.csv.gz", "rt") as file:
+        subjects = {int(row["study_id"]): row["subject_id"] for row in csv.DictReader(file)}
     with gzip.open(root / "mimic-cxr-2.0.0-chexpert.csv.gz", "wt") as file:
         writer = csv.DictWriter(file, ["subject_id", "study_id", *LABELS])
         writer.writeheader()
-        writer.writerows({"subject_id": 0, "study_id": study, **values} for study, values in rows.items())
+        writer.writerows({"subject_id": subjects[n], "study_id": n, **values} for n, values in rows.items())
 
 
 def chosen(made: Plan, split: str = "train") -> set[int]:
@@ -391,8 +396,8 @@ def test_no_report_stands_in_two_splits(mimic, phantom_copy, tmp_path):
         for split in ("train", "validate", "test")
     }
     folder = {study_id(place): place for place in places(phantom_copy)}
-    same = [by_split["train"][0], by_split["train"][1], by_split["validate"][0], by_split["test"][0]]
-    texts = [
+        b" IMPRESSION:  1. No  acute\n process",
+        b" FINDINGS:  no acute process.",
         b" IMPRESSION:  No  acute\n process.",
         b" IMPRESSION:  no acute process.",
         b" IMPRESSION:  Another.",
@@ -575,3 +580,41 @@ def test_unreadable_images_and_doubtful_ones_are_named(mimic, phantom_copy, tmp_
     said = census.text(census.census(made))
     assert f"\n{cut.stem}: unreadable image: " in said
     assert "warning: 1 images, shown inverted: the photometric tag contradicts the picture" in said
+
+
+def test_a_corpus_that_grew_between_two_runs_mixes_no_parts(
+    mimic, phantom_copy, tmp_path, one_core, monkeypatch
+):
+    """Two studies were not downloaded when the first part of films was made; a kill came before the second."""
+    monkeypatch.setattr(prepare, "_PART", 4)
+    whole = prepared(mimic, tmp_path / "whole")
+    away = tmp_path / "away"
+    for place in places(phantom_copy)[::6]:
+        (away / place).parent.mkdir(parents=True, exist_ok=True)
+        shutil.move(phantom_copy / "files" / place, away / place)
+    made = prepared(mimic, tmp_path / "run")
+    assert Counter(row["excluded"] for row in read(made.studies))["image file is missing"] == 2
+    for gone in (made.films.folder / "done", made.films.folder / "part-00002.parquet"):
+        gone.unlink()
+    shutil.rmtree(made.studies.folder)
+    for place in (str(path.relative_to(away)) for path in away.glob("*/*/s*")):
+        shutil.move(away / place, phantom_copy / "files" / place)
+    again = prepared(mimic, tmp_path / "run")
+    assert read(again.films) == read(whole.films) and read(again.studies) == read(whole.studies)
+
+
+@pytest.mark.parametrize(
+    ("changes", "table"), [({"subset": "balanced"}, "chexpert"), ({"priors": "supply"}, "metadata")]
+)
+def test_a_setting_that_needs_an_absent_table_says_so(mimic, phantom_copy, tmp_path, changes, table):
+    (phantom_copy / f"mimic-cxr-2.0.0-{table}.csv.gz").unlink()
+    with gzip.open(phantom_copy / "cxr-record-list.csv.gz", "wt") as file:
+        file.write("subject_id,study_id,dicom_id,path\n")
+    with pytest.raises(LaudoError, match=rf'{next(iter(changes))} = "(.|\n)*needs mimic-cxr-2.0.0-{table}'):
+        prepared(mimic, tmp_path / "run", images="none", **changes)
+
+
+def test_a_corpus_without_any_report_is_refused(mimic, phantom_copy, tmp_path):
+    (phantom_copy / "mimic-cxr-reports.zip").unlink()
+    with pytest.raises(LaudoError, match=r"no study has a report(.|\n)*\[mimic\] reports"):
+        prepared(mimic, tmp_path / "run", images="none")

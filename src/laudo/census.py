@@ -72,7 +72,10 @@ def _numbered(lengths: pa.ChunkedArray) -> dict[int, int]:
 
 
 def _keys(maps: pa.ChunkedArray) -> pa.ChunkedArray:
-    return pa.chunked_array([chunk.keys for chunk in maps.chunks], pa.string())
+    return pa.chunked_array(
+        [chunk.keys[chunk.offsets[0].as_py() : chunk.offsets[-1].as_py()] for chunk in maps.chunks],
+        pa.string(),
+    )
 
 
 def _excluded(rows: pa.Table) -> dict[str, dict[str, int]]:
@@ -150,6 +153,8 @@ def summary(counts: Mapping[str, Any]) -> str:
     """The studies by split, and what was left out, counted and named."""
     lines = ["studies: " + ", ".join(f"{n:,} {split}" for split, n in counts["used"].items())]
     lines += [f"left out: {sum(by.values()):,} ({reason})" for reason, by in counts["excluded"].items()]
+    if {"image file is missing", "no report"} & {*counts["excluded"]}:
+        lines.append("(files that arrive later are taken in when the tables studies and films are deleted)")
     lines += [f"images left out: {n:,} ({why})" for why, n in counts["films"]["left_out"].items()]
     lines += [f"warning: {n:,} images, {why}" for why, n in counts["films"]["warnings"].items()]
     if counts["latin-1"]:

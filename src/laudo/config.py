@@ -8,7 +8,7 @@ import tomllib
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, ValidationError, model_validator
 
@@ -43,8 +43,8 @@ class Phantom(Settings):
 class Corpus(Settings):
     """Where MIMIC-CXR is: a folder in PhysioNet's layout. `LAUDO_MIMIC` stands in for an absent `root`."""
 
-    root: str | None = None
-    reports: str | None = None
+    root: Annotated[str, Field(min_length=1)] | None = None
+    reports: Annotated[str, Field(min_length=1)] | None = None
     """`mimic-cxr-reports.zip`, or the folder it was unpacked into, where that is not `root`."""
     phantom: Phantom | None = None
 

@@ -49,8 +49,9 @@ def plan(experiment: Experiment, run: Path) -> Plan:
     Raises:
         InputError: a model folder or the MIMIC folder is not there.
     """
-    e, lexicon = experiment, {"lexicon": _lexicon()}
-    asked = {**_corpus(e, run), **e.prepare.model_dump(by_alias=True)}
+    e, lexicon = experiment, {"lexicon": _digest("laudo.lexicon")}
+    words = {name: _digest(f"laudo.{name}") for name in ("prepare", "sections", "lexicon")}
+    asked = {**_corpus(e, run), **e.prepare.model_dump(by_alias=True), "words": words}
     films = Partition(run, records.FILMS, settings=asked)
     studies = Partition(run, records.STUDIES, settings=asked, inputs=(films,))
     translations = Partition(run, records.TRANSLATIONS, settings=_model(e.translate), inputs=(studies,))
@@ -139,9 +140,10 @@ def _arm_inputs(
     return (studies, *((verdicts,) if arm.exemplars else ()), *((training,) if arm.adapter else ()))
 
 
-def _lexicon() -> str:
+def _digest(package: str) -> str:
+    """A hash of the data files of a package: words and patterns that decide what a stage makes."""
     digest = hashlib.sha256()
-    for file in sorted(files("laudo.lexicon").iterdir(), key=lambda f: f.name):
+    for file in sorted(files(package).iterdir(), key=lambda f: f.name):
         if file.name.endswith(".toml"):
             digest.update(file.read_bytes())
     return digest.hexdigest()[:16]

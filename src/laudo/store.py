@@ -213,7 +213,8 @@ def fill(
     """Makes the parts that are missing and marks the partition done when all are there.
 
     Args:
-        keys: all keys of the partition; sorted here, so that a rerun forms the same parts.
+        keys: all keys of the partition; sorted here, so that a rerun forms the same parts. Parts that were
+            begun for other keys are moved aside, as a part is a place in their order.
         rows_of: the rows of one part's keys; called only for parts that are not on disk.
         part_size: keys a part.
         shard: the parts that this process owns.
@@ -226,7 +227,7 @@ def fill(
         return False
     ordered = sorted(keys)
     groups = [ordered[i : i + part_size] for i in range(0, len(ordered), part_size)]
-    with _opened(partition, shared=shard != WHOLE):
+    with _opened(partition, shared=shard != WHOLE, keys=_digest(ordered)):
         mine = [(n, group) for n, group in enumerate(groups) if n % shard.count == shard.index]
         missing = [(n, group) for n, group in mine if not _part(partition, n).exists()]
         total, left = (sum(len(group) for _, group in some) for some in (mine, missing))
@@ -243,7 +244,7 @@ def fill(
 def making(partition: Partition) -> Iterator[Path]:
     """A partition made in one go, outside parts of keys (an adapter, a page): its folder; done when it ends well."""
     require(*partition.inputs)
-    with _opened(partition, shared=False):
+    with _opened(partition, shared=False, keys=""):
         yield partition.folder
         write_json(partition.folder / "done", {"laudo": __version__})
 
@@ -254,7 +255,7 @@ def write_rows(partition: Partition, rows: list[Row]) -> None:
 
 
 @contextmanager
-def _opened(partition: Partition, *, shared: bool) -> Iterator[None]:
+def _opened(partition: Partition, *, shared: bool, keys: str) -> Iterator[None]:
     """Holds the partition's lock, with a `config.json` that is this partition's identity.
 
     Whoever finds another identity there needs the lock alone, also among shards: one of them may still be
@@ -267,11 +268,11 @@ def _opened(partition: Partition, *, shared: bool) -> Iterator[None]:
     with file:
         with start:
             fcntl.flock(start, fcntl.LOCK_EX)
-            if shared and _is_current(partition):
+            if shared and _is_current(partition, keys):
                 _hold(file, fcntl.LOCK_SH, partition)
             else:
                 _hold(file, fcntl.LOCK_EX, partition)
-                _ready(partition)
+                _ready(partition, keys)
                 _hold(file, fcntl.LOCK_SH if shared else fcntl.LOCK_EX, partition)
         yield
 
@@ -280,27 +281,40 @@ def _hold(file: IO[str], how: int, partition: Partition) -> None:
     try:
         fcntl.flock(file, how | fcntl.LOCK_NB)
     except BlockingIOError:
-        raise LaudoError(
+        raise Held(
             f"another process is making {partition.name}",
             where=str(partition.folder),
             mend="wait for it, or stop it",
         ) from None
 
 
-def _is_current(partition: Partition) -> bool:
+class Held(LaudoError):
+    """A partition that another process is making."""
+
+
+def _digest(keys: Sequence[Key]) -> str:
+    return hashlib.sha256(repr(keys).encode()).hexdigest()[:16]
+
+
+def _is_current(partition: Partition, keys: str) -> bool:
     config = partition.folder / "config.json"
-    return config.exists() and bool(read_json(config)["identity"] == partition.identity)
+    if not config.exists():
+        return False
+    found = read_json(config)
+    return bool(found["identity"] == partition.identity and found.get("keys") == keys)
 
 
-def _ready(partition: Partition) -> None:
-    """Moves another identity's parts aside, and removes what a kill left half written."""
-    if not _is_current(partition):
+def _ready(partition: Partition, keys: str) -> None:
+    """Moves the parts of another identity or of other keys aside, and removes what a kill left half written."""
+    if not _is_current(partition, keys):
         _supersede(partition)
     with writing(partition.folder):
         partition.folder.mkdir(parents=True, exist_ok=True)
     for torn in partition.folder.glob(".*.tmp"):
         torn.unlink()
-    write_json(partition.folder / "config.json", {"identity": partition.identity, "laudo": __version__})
+    write_json(
+        partition.folder / "config.json", {"identity": partition.identity, "keys": keys, "laudo": __version__}
+    )
 
 
 def _supersede(partition: Partition) -> None:

@@ -37,8 +37,8 @@ LABELS = (
 """CheXpert's 14 labels, spelt and ordered as in PhysioNet's files."""
 
 SPLITS = ("train", "validate", "test")
-SUFFIXES = (".jpg", ".png", ".dcm")
-"""What an image of the corpus may be named, in the order of choice when a study holds two forms of it."""
+SUFFIXES = (".jpg", ".jpeg", ".png", ".dcm", ".dicom")
+"""What an image of the corpus may be named, in capitals too; in the order of choice when a study holds two forms of it."""
 
 _ZIP = "mimic-cxr-reports.zip"
 _TABLES = {
@@ -92,33 +92,23 @@ def open_corpus(root: Path, *, reports: Path | None = None) -> Corpus:
         raise _absent(root, _TABLES["split"])
     within = reports or root
     if not within.exists():
-        raise InputError(
-            "there is no such folder or zip",
-            where=str(within),
-            mend="set [mimic] reports to mimic-cxr-reports.zip, or to the folder it was unpacked into",
-        )
+        raise no_reports("there is no such folder or zip", within)
     # The zip holds files/p10/...; unpacked in place, into its own folder, or one level flatter.
     folders = (within / "files", within / "mimic-cxr-reports" / "files", within / "mimic-cxr-reports", within)
     archive = within if within.is_file() else within / _ZIP
-    return Corpus(
-        root=root,
-        tables=tables,
-        report_folders=tuple(f for f in folders if f.is_dir() and next(f.glob("p[0-9][0-9]"), None)),
-        archive=archive if archive.is_file() else None,
-    )
+    unpacked = tuple(f for f in folders if f.is_dir() and next(f.glob("p[0-9][0-9]"), None))
+    return Corpus(root, tables, unpacked, archive if archive.is_file() else None)
 
 
 def images_of(corpus: Corpus, *, subject_id: int, study_id: int) -> dict[str, Path]:
     """dicom_id -> its file, for the images of a study that are on disk; one listing, as network disks are slow."""
     folder = corpus.root / "files" / _folder(subject_id) / f"s{study_id}"
     try:
-        there = sorted(
-            folder.iterdir(),
-            key=lambda path: SUFFIXES[::-1].index(path.suffix) if path.suffix in SUFFIXES else -1,
-        )
+        there = [path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES]
     except (FileNotFoundError, NotADirectoryError):
         return {}
-    return {path.stem: path for path in there if path.suffix in SUFFIXES}
+    there.sort(key=lambda path: SUFFIXES.index(path.suffix.lower()), reverse=True)
+    return {path.stem: path for path in there}
 
 
 class Reports(AbstractContextManager["Reports"]):
@@ -136,7 +126,10 @@ class Reports(AbstractContextManager["Reports"]):
             try:
                 self._zip = zipfile.ZipFile(corpus.archive)
             except (zipfile.BadZipFile, OSError) as error:
-                raise wrong(f"the zip cannot be read: {error}", corpus.archive) from error
+                raise no_reports(
+                    f"the zip cannot be read: {error}; if it is the right file, fetch it again",
+                    corpus.archive,
+                ) from error
             self._members, self._subjects = _members(self._zip)
 
     def __exit__(self, *_: object) -> None:
@@ -165,6 +158,8 @@ class Reports(AbstractContextManager["Reports"]):
 
     def _in_zip(self, member: zipfile.ZipInfo) -> bytes:
         assert self._zip
+        if member.flag_bits & 1:
+            raise no_reports(f"{member.filename} is encrypted", Path(str(self._zip.filename)))
         try:
             return self._zip.read(member)
         except (
@@ -201,16 +196,29 @@ def _folder(subject_id: int) -> str:
 
 def _members(archive: zipfile.ZipFile) -> tuple[dict[int, zipfile.ZipInfo], dict[int, int]]:
     """By study_id the zip's entry and its subject_id, whatever folder the zip was packed from."""
-    members, subjects = {}, {}
+    members: dict[int, zipfile.ZipInfo] = {}
+    subjects: dict[int, int] = {}
     for info in archive.infolist():
-        if found := _MEMBER.search(info.filename):
-            study_id = int(found[2])
-            members[study_id], subjects[study_id] = info, int(found[1])
+        found = _MEMBER.search(info.filename)
+        if not found or "__MACOSX" in info.filename:
+            continue
+        study_id = int(found[2])
+        if members.setdefault(study_id, info).CRC != info.CRC:
+            raise wrong(f"study {study_id} has two reports that differ", str(archive.filename))
+        subjects[study_id] = int(found[1])
+    if not members:
+        raise no_reports("it holds no report named p1NNNNNNN/s5NNNNNNN.txt", Path(str(archive.filename)))
     return members, subjects
+
+
+def no_reports(what: str, where: Path) -> InputError:
+    """The complaint about reports that are not where the experiment says."""
+    mend = "set [mimic] reports to mimic-cxr-reports.zip, or to the folder it was unpacked into"
+    return InputError(what, where=str(where), mend=mend)
 
 
 def _decoded(raw: bytes) -> Report:
     try:
-        return Report(raw.decode("utf-8"), "utf-8")
+        return Report(raw.decode("utf-8-sig"), "utf-8")
     except UnicodeDecodeError:
         return Report(raw.decode("latin-1"), "latin-1")

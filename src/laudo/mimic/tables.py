@@ -31,7 +31,7 @@ _AIRSPACE = "Airspace Opacity"
 
 
 def index(corpus: Corpus, *, reported: Mapping[int, int]) -> pa.Table:
-    """One row for every study that any table or the zip names, in the order of study_id.
+    """One row for every study that a table or the zip names, in the order of study_id.
 
     Args:
         reported: study_id -> subject_id of the reports in the zip.
@@ -46,12 +46,15 @@ def index(corpus: Corpus, *, reported: Mapping[int, int]) -> pa.Table:
         InputError: a table that cannot be read, lacks a column or holds what it may not; a key that occurs
             twice; rows that contradict each other (a study of two subjects, a subject in two splits).
     """
-    images = _with_splits(_images(corpus), corpus)
-    named = [(images["subject_id"], images["study_id"]), *_listed(corpus, reported)]
-    studies = _studies(named, corpus)
-    grouped = _by_study(images)
-    found = _aligned(grouped, studies["study_id"])
-    table = studies.append_column("split", found["split"]).append_column("taken", found["taken"])
+    splits, images = _splits(corpus), _images(corpus)
+    _same_study(images, splits, corpus)
+    zipped = pa.table({"study_id": [*reported], "subject_id": [*reported.values()]}, schema=_KEYS)
+    studies = _studies(
+        [images.select(_KEYS.names), splits.select(_KEYS.names), zipped, *_listed(corpus)], corpus
+    )
+    split = _of_study(splits, studies, corpus)
+    found = _aligned(_by_study(images), studies["study_id"])
+    table = studies.append_column("split", split).append_column("taken", found["taken"])
     table = table.append_column("prior", _priors(table)).append_column("images", found["images"])
     for labeller in LABELLERS:
         labels = _labels(corpus.tables.get(labeller))
@@ -74,6 +77,8 @@ def _read(path: Path, columns: Iterable[str]) -> pa.Table:
         header = _header(path)
         if absent := [column for column in wanted if column not in header]:
             raise wrong(f"column {', '.join(absent)} is absent", path)
+        if twice := [column for column in wanted if header.count(column) > 1]:
+            raise wrong(f"column {', '.join(twice)} is there twice", path)
         with _opened(path) as stream:
             table = arrow_csv.read_csv(
                 stream,
@@ -105,15 +110,15 @@ def _header(path: Path) -> list[str]:
 
 
 def _place(path: Path, row: int) -> str:
-    """Where a row is, counted from 0, as a person counts lines."""
-    return f"{path}, line {row + 2}"
+    """Where a row is, as a person counts the rows under the header."""
+    return f"{path}, row {row + 1}"
 
 
 def _check(fine: pa.Array, table: pa.Table, column: str, path: Path, what: str) -> None:
     """Raises for the first row that is not fine; `what` is said of its value, with `{}` in its place."""
     row = pc.index(fine, False).as_py()
     if row >= 0:
-        raise wrong(what.format(table[column][row].as_py()), _place(path, row))
+        raise wrong(what.format(table[column][row].as_py()[:30]), _place(path, row))
 
 
 def _whole(table: pa.Table, column: str, path: Path, *, may_lack: bool = False) -> pa.Array:
@@ -173,18 +178,34 @@ def _taken(raw: pa.Table, path: Path) -> pa.Array:
     return pc.add(days, pa.array(passed, pa.duration("ms")))
 
 
-def _with_splits(images: pa.Table, corpus: Corpus) -> pa.Table:
+def _splits(corpus: Corpus) -> pa.Table:
+    """dicom_id, study_id, subject_id and split of each image."""
     path = corpus.tables["split"]
-    raw = _read(path, ("dicom_id", "split"))
+    raw = _read(path, ("dicom_id", "split", "study_id", "subject_id"))
     known = pc.is_in(raw["split"], value_set=pa.array(SPLITS)).combine_chunks()
     _check(known, raw, "split", path, f"split '{{}}' is none of {', '.join(SPLITS)}")
     _unique(raw, "dicom_id", path)
-    at = pc.index_in(images["dicom_id"], value_set=raw["dicom_id"].combine_chunks())
-    images = images.append_column("split", raw["split"].take(at))
-    _agreed(images, "study_id", "subject_id", "study {} belongs to two subjects", path)
-    _agreed(images, "study_id", "split", "study {} is in two splits", path)
-    _agreed(images, "subject_id", "split", "subject {} is in two splits", path)
-    return images
+    keys = {name: _whole(raw, name, path) for name in _KEYS.names}
+    return pa.table({"dicom_id": raw["dicom_id"], "split": raw["split"], **keys})
+
+
+def _same_study(images: pa.Table, splits: pa.Table, corpus: Corpus) -> None:
+    """An image is of the same study in both tables."""
+    at = pc.index_in(images["dicom_id"], value_set=splits["dicom_id"].combine_chunks())
+    differs = pc.not_equal(splits["study_id"].take(at), images["study_id"])
+    if pc.any(differs).as_py():
+        dicom_id = images.filter(differs)["dicom_id"][0]
+        raise wrong(f"dicom_id {dicom_id} is of another study than in the metadata", corpus.tables["split"])
+
+
+def _of_study(splits: pa.Table, studies: pa.Table, corpus: Corpus) -> pa.ChunkedArray:
+    """The split of each study, null where no image of it has one."""
+    path = corpus.tables["split"]
+    _agreed(splits, "study_id", "split", "study {} is in two splits", path)
+    _agreed(splits, "subject_id", "split", "subject {} is in two splits", path)
+    return _aligned(splits.group_by("study_id").aggregate([("split", "max")]), studies["study_id"])[
+        "split_max"
+    ]
 
 
 def _agreed(table: pa.Table, key: str, column: str, what: str, path: Path) -> None:
@@ -195,35 +216,36 @@ def _agreed(table: pa.Table, key: str, column: str, what: str, path: Path) -> No
 
 
 def _by_study(images: pa.Table) -> pa.Table:
-    """One row a study: its split, when it was taken, and its images by dicom_id."""
+    """One row a study: when it was taken, and its images by dicom_id."""
     images = images.sort_by([("study_id", "ascending"), ("dicom_id", "ascending")]).combine_chunks()
     ids, starts = np.unique(images["study_id"].to_numpy(), return_index=True)
     columns = [images[field.name].combine_chunks() for field in IMAGE]
     structs = pa.StructArray.from_arrays(columns, fields=list(IMAGE))
     lists = pa.ListArray.from_arrays(pa.array(np.append(starts, len(images)), pa.int32()), structs)
     # Groups come in no order: they are joined to the lists by key too.
-    groups = images.group_by("study_id").aggregate([("split", "max"), ("taken", "min")])
-    found = _aligned(groups, pa.chunked_array([ids]))
+    groups = images.group_by("study_id").aggregate([("taken", "min")])
     return pa.table(
-        {"study_id": ids, "split": found["split_max"], "taken": found["taken_min"], "images": lists}
+        {"study_id": ids, "taken": _aligned(groups, pa.chunked_array([ids]))["taken_min"], "images": lists}
     )
 
 
 # --- studies ----------------------------------------------------------------------------------------
 
 
-def _listed(corpus: Corpus, reported: Mapping[int, int]) -> Iterable[tuple[pa.Array, pa.Array]]:
-    """(subject_id, study_id) of further studies: those of MIMIC-CXR's study list and of the zip."""
-    if path := corpus.tables.get("studies"):
-        raw = _read(path, ("subject_id", "study_id"))
-        yield _whole(raw, "subject_id", path), _whole(raw, "study_id", path)
-    yield pa.array(list(reported.values()), pa.int64()), pa.array(list(reported), pa.int64())
+_KEYS = pa.schema([("study_id", pa.int64()), ("subject_id", pa.int64())])
 
 
-def _studies(named: Iterable[tuple[pa.Array, pa.Array]], corpus: Corpus) -> pa.Table:
+def _listed(corpus: Corpus) -> Iterable[pa.Table]:
+    """The keys of further studies: those of MIMIC-CXR's study list and of the tables of labels."""
+    for name in ("studies", "chexpert", "negbio"):
+        if path := corpus.tables.get(name):
+            raw = _read(path, _KEYS.names)
+            yield pa.table([_whole(raw, column, path) for column in _KEYS.names], schema=_KEYS)
+
+
+def _studies(named: Iterable[pa.Table], corpus: Corpus) -> pa.Table:
     """study_id and subject_id, each study once, in the order of study_id."""
-    parts = [pa.table({"study_id": study, "subject_id": subject}) for subject, study in named]
-    pairs = pa.concat_tables(parts).group_by(["study_id", "subject_id"]).aggregate([])
+    pairs = pa.concat_tables(named).group_by(_KEYS.names).aggregate([])
     _agreed(pairs, "study_id", "subject_id", "study {} belongs to two subjects", corpus.root)
     return pairs.sort_by("study_id").combine_chunks()
 

@@ -23,7 +23,7 @@ from laudo.prepare import films, reading
 from laudo.progress import Progress
 from laudo.records import used
 from laudo.spread import WHOLE, Shard
-from laudo.store import Key, fill, is_done
+from laudo.store import Held, Key, fill, is_done
 
 _PART = 128
 """Studies whose images are one part of `films`."""
@@ -50,7 +50,11 @@ def run(plan: Plan, *, shard: Shard = WHOLE) -> bool:
     studies = reading.read(corpus, experiment.prepare)
     films.keep(plan, corpus, studies, part_size=_PART, shard=shard)
     if is_done(plan.films):
-        _write_studies(plan, studies)
+        try:
+            _write_studies(plan, studies)
+        except Held:
+            if shard == WHOLE:
+                raise  # else another shard found all images kept at the same moment, and writes it
     return True
 
 
@@ -75,22 +79,20 @@ def _write_phantom(folder: Path, settings: Phantom) -> None:
 
 
 def _write_studies(plan: Plan, studies: pa.Table) -> None:
-    kept, troubles = films.kept(plan)
+    kept = films.kept(plan)
     earlier = _reports(studies) if plan.experiment.prepare.priors == "supply" else {}
-    needs_image = plan.experiment.prepare.images == "keep"
 
     def rows_of(keys: Sequence[Key]) -> pa.Table:
         wanted = pa.array([key[0] for key in keys])
         rows = studies.filter(pc.is_in(studies["study_id"], value_set=wanted))
         ids = rows["study_id"].to_pylist()
-        why = [
-            reason or (troubles[study] if needs_image and study not in kept else None)
-            for study, reason in zip(ids, rows["excluded"].to_pylist(), strict=True)
-        ]
+        given = zip(ids, rows["excluded"].to_pylist(), rows["views"].to_pylist(), strict=True)
+        found = [kept.get(study, films.Kept([], views, reason)) for study, reason, views in given]
         return reading.with_columns(
-            rows.drop_columns(["images", "excluded"]),
-            images=[kept.get(study, []) for study in ids],
-            excluded=why,
+            rows.drop_columns(["images", "excluded", "views"]),
+            images=[some.images for some in found],
+            views=[some.views for some in found],
+            excluded=[some.excluded for some in found],
             prior_report=[earlier.get(prior) for prior in rows["prior"].to_pylist()],
         )
 

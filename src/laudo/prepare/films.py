@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import groupby
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -78,7 +79,9 @@ def ordered(rows: Iterable[Mapping[str, Any]], there: Mapping[str, Path]) -> lis
 def _image(row: Mapping[str, Any], there: Mapping[str, Path]) -> _Image:
     path = there.get(row["dicom_id"])
     known = row["view"], row["rows"], row["columns"]
-    if path and path.suffix == ".dcm" and not any(known):  # a copy without the metadata of MIMIC-CXR-JPG
+    if (
+        path and path.suffix.lower() in (".dcm", ".dicom") and not any(known)
+    ):  # a copy without the metadata of MIMIC-CXR-JPG
         try:
             known = images.header(path)
         except images.UnreadableImage:
@@ -109,16 +112,21 @@ def _film(image: _Image, name: Path, job: _Job, before: Sequence[Row]) -> Row:
     return film._asdict() | where
 
 
-def kept(plan: Plan) -> tuple[dict[int, list[Row]], dict[int, str]]:
-    """study_id -> its kept images in view order, and what was wrong with the first of the others."""
+class Kept(NamedTuple):
+    """A study's kept images in the order of use, the views of all its images, and why it is not used."""
+
+    images: list[Row]
+    views: list[str]
+    excluded: str | None
+
+
+def kept(plan: Plan) -> dict[int, Kept]:
+    """study_id -> what `films` has of it; a study without a kept image says what was wrong with its first."""
     columns = ["study_id", "position", "dicom_id", "view", "path", "left_out"]
-    found: dict[int, list[Row]] = {}
-    troubles: dict[int, str] = {}
-    for row in sorted(read(plan.films, columns=columns), key=lambda row: (row["study_id"], row["position"])):
-        if row["path"]:
-            found.setdefault(row["study_id"], []).append(
-                {name: row[name] for name in ("dicom_id", "view", "path")}
-            )
-        else:
-            troubles.setdefault(row["study_id"], row["left_out"])
-    return found, troubles
+    rows = sorted(read(plan.films, columns=columns), key=lambda row: (row["study_id"], row["position"]))
+    return {study_id: _kept(list(some)) for study_id, some in groupby(rows, key=lambda row: row["study_id"])}
+
+
+def _kept(rows: Sequence[Row]) -> Kept:
+    some = [{name: row[name] for name in ("dicom_id", "view", "path")} for row in rows if row["path"]]
+    return Kept(some, [row["view"] for row in rows], None if some else rows[0]["left_out"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import hashlib
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -29,6 +30,7 @@ def read(corpus: Corpus, settings: Prepare) -> pa.Table:
     Raises:
         InputError: a part of the corpus is damaged or contradicts another, or there is no study.
     """
+    _require(corpus, settings)
     with mimic.Reports(corpus) as reports:
         found = tables.index(corpus, reported=reports.studies)
         if not len(found):
@@ -45,10 +47,24 @@ def read(corpus: Corpus, settings: Prepare) -> pa.Table:
                 parts.append(_with_text(rows, told))
                 texts += [t.text for t in told]
                 progress.add(len(rows))
+    if all(part["encoding"].null_count == len(part) for part in parts):
+        raise mimic.no_reports("no study has a report", corpus.root)
     studies = pa.concat_tables(parts)
     reasons = subset.leave_out(studies, settings, texts=np.array(texts, np.int64))
     at = studies.schema.get_field_index("excluded")
     return studies.set_column(at, "excluded", pa.array(reasons.tolist(), pa.string()))
+
+
+def _require(corpus: Corpus, settings: Prepare) -> None:
+    """Refuses settings that need a table which is not there."""
+    needs = {"chexpert": settings.subset != "random", "metadata": settings.priors == "supply"}
+    asked = {"chexpert": f'subset = "{settings.subset}"', "metadata": 'priors = "supply"'}
+    for name in (name for name, needed in needs.items() if needed and name not in corpus.tables):
+        raise InputError(
+            f"[prepare] {asked[name]} needs mimic-cxr-2.0.0-{name}.csv.gz",
+            where=str(corpus.root),
+            mend="download it from MIMIC-CXR-JPG on PhysioNet into this folder, or change the setting",
+        )
 
 
 _KEYS = ["study_id", "subject_id", "split", "images"]
@@ -72,7 +88,8 @@ def _slices(table: pa.Table) -> Iterator[pa.Table]:
 
 def _told(study: Mapping[str, Any], corpus: Corpus, reports: mimic.Reports, settings: Prepare) -> _Told:
     report = reports.read(subject_id=study["subject_id"], study_id=study["study_id"])
-    divided = _divided(report.text if report else "", study["study_id"]).unwrapped
+    damaged = report is not None and "\0" in report.text  # blocks of zeros, as a broken copy leaves them
+    divided = _divided(report.text if report and not damaged else "", study["study_id"]).unwrapped
     target = targets.target(divided, settings)
     excluded = _why_text(study, report, target) or _why_images(study, corpus, settings)
     views = [image.view_position or "" for image in films.ordered(study["images"] or (), {})]
@@ -97,8 +114,13 @@ def _divided(text: str, study_id: int) -> sections.Report:
 
 
 def _number(target: Mapping[str, str]) -> int:
-    plain = " ".join(f"{name} {body}" for name, body in target.items()).casefold().split()
+    """A number that is the same for the same words, whatever their section, case, stops or item numbers."""
+    plain = _ITEM.sub("", "\n".join(target.values())).casefold().translate(_STOPS).split()
     return int.from_bytes(hashlib.blake2b(" ".join(plain).encode(), digest_size=8).digest(), signed=True)
+
+
+_ITEM = re.compile(r"^\d{1,2}[.)][ \t]+", re.MULTILINE)
+_STOPS = str.maketrans(dict.fromkeys(",;:!?()", " ") | {".": " "})
 
 
 def _why_text(study: Mapping[str, Any], report: mimic.Report | None, target: targets.Target) -> str | None:
@@ -111,7 +133,7 @@ def _why_text(study: Mapping[str, Any], report: mimic.Report | None, target: tar
     if not report.text.strip():
         return "empty report"
     if "\0" in report.text:
-        return "damaged report"  # blocks of zeros, as a broken copy leaves them
+        return "damaged report"
     if target.sections:
         return None
     return "nothing left of the target" if target.removed else "no usable section"

@@ -57,7 +57,11 @@ def split(text: str, *, lang: Lang = "en") -> Report:
     Source of the rules: MIT-LCP's `section_parser.py` (mimic-cxr, MIT licence), made tolerant of other ways
     to write a header; docs/sections.md has every difference. `reference.split` is that parser itself.
     """
-    raw = [section for section in _divided(text.replace("\r\n", "\n"), lang) if _says_something(section)]
+    raw = [
+        section
+        for section in _divided(text.replace("\r\n", "\n").replace("\r", "\n"), lang)
+        if _says_something(section)
+    ]
     if {"findings", "impression"}.isdisjoint(section.name for section in raw):
         raw = [s for s in _with_last_paragraph(_with_full_report(raw)) if _says_something(s)]
     return Report(tuple(Section(name, _trimmed(body)) for name, body in raw))
