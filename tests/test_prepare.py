@@ -234,7 +234,7 @@ def test_studies_that_were_read_by_hand_keep_what_was_taken(mimic, phantom_copy,
 
 REPORT = """ FINAL REPORT
  FINDINGS:  Compared to ___, the left effusion is larger. The heart is
- enlarged. A line placed by ___ is seen.
+ enlarged. A ___ catheter is seen.
 
  IMPRESSION:  1. Larger left effusion.
  2. Discussed with Dr. ___ at 3:15 p.m.
@@ -248,7 +248,7 @@ POLICIES = [
     ({"communication": "keep"}, "The left effusion is larger. The heart is enlarged.",
      "1. Larger left effusion.\n2. Stable cardiomegaly.", {"identifiers": 2, "marks": 1}),
     ({"communication": "keep", "identifiers": "keep"},
-     "Compared to ___, the left effusion is larger. The heart is enlarged. A line placed by ___ is seen.",
+     "Compared to ___, the left effusion is larger. The heart is enlarged. A ___ catheter is seen.",
      "1. Larger left effusion.\n2. Discussed with Dr. ___ at 3:15 p.m.\n3. Stable cardiomegaly.", {}),
     ({"target": "findings"}, "The left effusion is larger. The heart is enlarged.", None, {"identifiers": 1, "marks": 1}),
     ({"target": "impression"}, None, "1. Larger left effusion.\n2. Stable cardiomegaly.", {"communication": 1}),
@@ -264,7 +264,7 @@ def test_policies_of_the_target(mimic, phantom_copy, tmp_path, changes, findings
     expected = {"findings": findings, "impression": impression}
     assert row["target"] == {name: body for name, body in expected.items() if body}
     assert row["removed"] == removed
-    assert "A line placed by ___ is seen." in row["sections"]["findings"], "the sections stay as they were"
+    assert "A ___ catheter is seen." in row["sections"]["findings"], "the sections stay as they were"
 
 
 def test_findings_alone_leaves_out_who_has_none(mimic, phantom_copy, tmp_path):

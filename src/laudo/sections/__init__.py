@@ -189,9 +189,25 @@ _LEFT_EMPTY = re.compile(r"[ \t]*\n(?:[ \t]*\n){2}")
 
 # --- lines ------------------------------------------------------------------------------------------
 
-_ITEM = re.compile(r"(?:\d{1,2}[.)]|[-*•])[ \t]+\S")
+_ITEM = re.compile(r"(?:(?P<number>\d{1,2})[.)]|[-*•])[ \t]+\S")
 
 
 def _joined(block: str) -> str:
-    lines = [line for line in map(str.strip, block.split("\n")) if line]
-    return "".join(("\n" if _ITEM.match(line) else " ") + line for line in lines).strip()
+    """One line, save for the items of a list: they begin a line after a sentence's end or the item before."""
+    pieces: list[str] = []
+    item: re.Match[str] | None = None
+    for line in map(str.strip, block.split("\n")):
+        if not line:
+            continue
+        found = _ITEM.match(line)
+        starts = found and (not pieces or pieces[-1][-1] in ".:;!?" or (item and _follows(item, found)))
+        pieces.append(("\n" if starts else " ") + line)
+        item = found if starts else item
+    return "".join(pieces).strip()
+
+
+def _follows(before: re.Match[str], item: re.Match[str]) -> bool:
+    """Whether an item is the next one of a list: a wrapped line may begin with `8. ` or `- `."""
+    if not item["number"] or not before["number"]:
+        return item["number"] == before["number"]  # both are bullets
+    return int(item["number"]) == int(before["number"]) + 1
