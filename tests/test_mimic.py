@@ -102,6 +102,13 @@ def test_time_keeps_its_lost_zero_and_the_earliest_image_dates_the_study(tmp_pat
     assert read(lone)[59999009]["taken"] == datetime(2180, 5, 6, 8, 5, 56, 875_000)
 
 
+def test_whole_numbers_as_pandas_writes_them(tmp_path: Path) -> None:
+    """A column with holes becomes one of floats."""
+    expected = read(tree(tmp_path))
+    floats = [tuple(f"{v}.0" if isinstance(v, int) else v for v in row) for row in IMAGES]
+    assert read(tree(tmp_path, images=floats)) == expected
+
+
 def test_the_prior_is_the_last_study_taken_before(tmp_path: Path) -> None:
     """Study_ids are in no order of time; two studies of one moment share the one before them both."""
     days = {

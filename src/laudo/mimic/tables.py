@@ -48,17 +48,16 @@ def index(corpus: Corpus, *, reported: Mapping[int, int]) -> pa.Table:
     """
     splits, images = _splits(corpus), _images(corpus)
     _same_study(images, splits, corpus)
+    labels = {name: _labels(corpus.tables.get(name), keyed=name != "radiologist") for name in LABELLERS}
     zipped = pa.table({"study_id": [*reported], "subject_id": [*reported.values()]}, schema=_KEYS)
-    studies = _studies(
-        [images.select(_KEYS.names), splits.select(_KEYS.names), zipped, *_listed(corpus)], corpus
-    )
+    named = [images, splits, labels["chexpert"], labels["negbio"], zipped, *_listed(corpus)]
+    studies = _studies([table.select(_KEYS.names) for table in named], corpus)
     split = _of_study(splits, studies, corpus)
     found = _aligned(_by_study(images), studies["study_id"])
     table = studies.append_column("split", split).append_column("taken", found["taken"])
     table = table.append_column("prior", _priors(table)).append_column("images", found["images"])
-    for labeller in LABELLERS:
-        labels = _labels(corpus.tables.get(labeller))
-        table = table.append_column(labeller, _aligned(labels, studies["study_id"])["labels"])
+    for labeller, rows in labels.items():
+        table = table.append_column(labeller, _aligned(rows, studies["study_id"])["labels"])
     return table
 
 
@@ -236,11 +235,10 @@ _KEYS = pa.schema([("study_id", pa.int64()), ("subject_id", pa.int64())])
 
 
 def _listed(corpus: Corpus) -> Iterable[pa.Table]:
-    """The keys of further studies: those of MIMIC-CXR's study list and of the tables of labels."""
-    for name in ("studies", "chexpert", "negbio"):
-        if path := corpus.tables.get(name):
-            raw = _read(path, _KEYS.names)
-            yield pa.table([_whole(raw, column, path) for column in _KEYS.names], schema=_KEYS)
+    """The keys of MIMIC-CXR's own study list."""
+    if path := corpus.tables.get("studies"):
+        raw = _read(path, _KEYS.names)
+        yield pa.table([_whole(raw, column, path) for column in _KEYS.names], schema=_KEYS)
 
 
 def _studies(named: Iterable[pa.Table], corpus: Corpus) -> pa.Table:
@@ -273,20 +271,19 @@ def _priors(studies: pa.Table) -> pa.Array:
     return pa.array(priors, mask=~found)
 
 
-def _labels(path: Path | None) -> pa.Table:
-    """study_id and its `labels`; no row without a table."""
+def _labels(path: Path | None, *, keyed: bool) -> pa.Table:
+    """study_id, subject_id where the table is `keyed` by it too, and `labels`; no row without a table."""
+    keys = _KEYS.names if keyed else ["study_id"]
     if path is None:
-        return pa.table({"study_id": pa.array([], pa.int64()), "labels": pa.array([], LABELLED)})
-    radiologist = "2.1.0" in path.name
-    named = [_AIRSPACE if radiologist and label == "Lung Opacity" else label for label in LABELS]
-    raw = _read(path, ("study_id", *named))
+        return pa.schema([*(_KEYS.field(key) for key in keys), pa.field("labels", LABELLED)]).empty_table()
+    named = [_AIRSPACE if not keyed and label == "Lung Opacity" else label for label in LABELS]
+    raw = _read(path, (*keys, *named))
     _unique(raw, "study_id", path)
-    texts = pa.array(list(_VALUES))
-    values = pa.array(list(_VALUES.values()), pa.int8())
-    columns = []
-    for name in named:
-        at = pc.index_in(raw[name].combine_chunks(), value_set=texts)
-        _check(pc.is_valid(at), raw, name, path, "label value '{}' is none of 1.0, 0.0, -1.0 and empty")
-        columns.append(values.take(at))
-    labels = pa.StructArray.from_arrays(columns, fields=list(LABELLED))
-    return pa.table({"study_id": _whole(raw, "study_id", path), "labels": labels})
+    labels = pa.StructArray.from_arrays([_values(raw, name, path) for name in named], fields=list(LABELLED))
+    return pa.table([*(_whole(raw, key, path) for key in keys), labels], names=[*keys, "labels"])
+
+
+def _values(raw: pa.Table, name: str, path: Path) -> pa.Array:
+    at = pc.index_in(raw[name].combine_chunks(), value_set=pa.array(list(_VALUES)))
+    _check(pc.is_valid(at), raw, name, path, "label value '{}' is none of 1.0, 0.0, -1.0 and empty")
+    return pa.array(list(_VALUES.values()), pa.int8()).take(at)
