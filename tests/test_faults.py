@@ -333,6 +333,23 @@ def test_fault_4_a_study_s_tokens_in_training_begin_with_those_it_is_asked_with(
     assert taught["pixel_values"].equal(asked["pixel_values"])
 
 
+def test_the_prior_s_report_is_asked_with_in_training_and_in_generation_alike(by_hand, monkeypatch):
+    """As `priors = "supply"` leaves it in `studies`; the words around it are those of `prompts`."""
+    prior = "FINDINGS: A small effusion."
+    given = lambda p, **o: [r | {"prior_report": prior} if "prior_report" in r else r for r in read(p, **o)]  # noqa: E731
+    for stage in (train, generate):
+        monkeypatch.setattr(stage, "read", given)
+    asked = []
+    chat = FakeChat(lambda messages: asked.append(messages) or "Laudo.")
+    by_hand.experiment.arms.pop("lora")
+    by_hand.experiment.arms.pop("few_shot")
+    generate.run(by_hand, open_chat=lambda _: chat)
+    monkeypatch.setattr(train, "example", lambda _, messages, answer: asked.append(messages))
+    train._Examples(by_hand, None, train.answers(by_hand, "train"))[0]
+    texts = [message["content"][-1]["text"] for (message,) in asked]
+    assert len(texts) == 3 and set(texts) == {f"{prompts.REPORT}\n\n{prompts.PRIOR}\n{prior}"}
+
+
 # --- 5 -------------------------------------------------------------------------------------------------------
 # The mask compared a tensor with a list, which is False: nothing was masked, neither prompt nor images.
 
