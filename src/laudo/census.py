@@ -11,8 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from laudo import store
-from laudo.config import SPLITS
-from laudo.mimic import LABELS, release
+from laudo.mimic import LABELS, SPLITS, release
 from laudo.plan import Plan
 from laudo.records import used
 

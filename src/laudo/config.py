@@ -15,8 +15,6 @@ from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, ValidationErr
 from laudo import prompts
 from laudo.errors import ExperimentError, InputError
 
-SPLITS = ("train", "validate", "test")
-
 
 class Settings(BaseModel):
     """A section of an experiment: frozen, and nothing in it that is not declared."""

@@ -20,8 +20,8 @@ from pathlib import Path
 from typing import Any
 
 from laudo import __version__, bertscore, census, disk, figures, images, sections, store
-from laudo.config import SPLITS
 from laudo.findings import LABELS
+from laudo.mimic import SPLITS
 from laudo.plan import Plan
 from laudo.records import used
 from laudo.store import Row

@@ -36,18 +36,26 @@ def read(
     Raises:
         UnreadableImage: with the reason.
     """
+    film = _decoded(path, size_px=size_px, recipe=recipe, view=view)
+    if _KINDS[path.suffix.lower()] == "DICOM" or not may_be_frontal(view):
+        return film
+    suspect = polarity.polarity(film.image) <= -polarity.STRONG
+    return Film(film.image, polarity.SUSPECT if suspect else None)
+
+
+def load(path: Path, *, size_px: int | None = None) -> Image.Image:
+    """The image that `read` gives."""
+    return _decoded(path, size_px=size_px, recipe="window", view=None).image
+
+
+def _decoded(path: Path, *, size_px: int | None, recipe: Recipe, view: str | None) -> Film:
+    """The film without a judgement of pictures, which is for whoever keeps its warning."""
     data, kind = _bytes(path)
     if kind == "DICOM":
         return dicom.decode(path, data, recipe=recipe, view=view)
     image = picture.decode(path, data, kind=kind, size_px=size_px)
     assert_shows_something(path, image.histogram())
-    suspect = may_be_frontal(view) and polarity.polarity(image) <= -polarity.STRONG
-    return Film(image, polarity.SUSPECT if suspect else None)
-
-
-def load(path: Path, *, size_px: int | None = None) -> Image.Image:
-    """The image that `read` gives."""
-    return read(path, size_px=size_px).image
+    return Film(image, None)
 
 
 def shrink(image: Image.Image, size_px: int) -> Image.Image:
@@ -76,8 +84,7 @@ def for_model(
     Raises:
         UnreadableImage: with the reason.
     """
-    film = read(path, size_px=size_px, recipe=recipe, view=view)
-    image = shrink(film.image, size_px)
+    image = shrink(_decoded(path, size_px=size_px, recipe=recipe, view=view).image, size_px)
     if geometry == "squash":
         return image.resize((size_px, size_px), _BILINEAR).convert("RGB")
     square = Image.new("RGB", (size_px, size_px))

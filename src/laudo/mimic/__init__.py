@@ -2,8 +2,8 @@
 
 A corpus is MIMIC-CXR-JPG 2.0.0 or 2.1.0, or MIMIC-CXR itself (DICOM) beside the split table of MIMIC-CXR-JPG;
 the reports come from MIMIC-CXR, unpacked or as `mimic-cxr-reports.zip`, in the same folder or in their own.
-Nothing is assumed complete: `tables.index` has a row for every study that any part names, and the caller
-says what excludes it.
+Nothing is assumed complete: `tables.index` has a row for every study that a table or the zip names, and the
+caller says what excludes it.
 """
 
 from __future__ import annotations

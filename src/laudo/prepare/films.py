@@ -79,9 +79,8 @@ def ordered(rows: Iterable[Mapping[str, Any]], there: Mapping[str, Path]) -> lis
 def _image(row: Mapping[str, Any], there: Mapping[str, Path]) -> _Image:
     path = there.get(row["dicom_id"])
     known = row["view"], row["rows"], row["columns"]
-    if (
-        path and path.suffix.lower() in (".dcm", ".dicom") and not any(known)
-    ):  # a copy without the metadata of MIMIC-CXR-JPG
+    # A copy without the metadata of MIMIC-CXR-JPG: the file itself knows.
+    if path and path.suffix.lower() in (".dcm", ".dicom") and not any(known):
         try:
             known = images.header(path)
         except images.UnreadableImage:

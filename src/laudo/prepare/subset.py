@@ -13,8 +13,8 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from laudo.config import SPLITS, Prepare
-from laudo.mimic import LABELS
+from laudo.config import Prepare
+from laudo.mimic import LABELS, SPLITS
 
 Reasons = NDArray[np.object_]
 

@@ -1,7 +1,8 @@
 """What of a report is translated, trained on and scored: its sections, less what its images do not show.
 
-The patterns are data, `sentences.toml`. Sentences are whole or gone, save that a phrase which only dates
-something (`compared to ___,`) is taken out of a sentence that says more.
+The patterns are data, `sentences.toml`. Sentences are whole or gone, with two exceptions: a finding that is told with
+a message stays without the message, and a phrase which only dates something (`compared to ___,`) is taken out of a
+sentence that says more.
 """
 
 from __future__ import annotations
@@ -106,16 +107,20 @@ def _sentence(sentence: str, wrong: list[str], marks: bool, removed: Counter[str
 
 def _finding(sentence: str, at: int) -> str:
     """The finding that a sentence on a message states before the message, or after a colon; else nothing."""
-    before = re.sub(_TAIL, "", sentence[:at])
+    before = _untailed(sentence[:at])
     clauses = re.split(r"(?<=[,;])[ \t]+", before)
     while clauses and not read(clauses[-1], lang="en"):
         clauses.pop()
     told = "" if _SUBJECT.match(before) else " ".join(clauses)
     after = sentence[at:].partition(": ")[2]
-    chosen = (
-        told if told else after if read(after, lang="en") and tells("communication")(after) is None else ""
-    )
-    return _ended(re.sub(_TAIL, "", chosen)) if chosen else ""
+    if not told and read(after, lang="en") and tells("communication")(after) is None:
+        told = after
+    return _ended(_untailed(told))
+
+
+def _untailed(text: str) -> str:
+    """The text without what leads to the message; no more than its end is looked at, or a long text takes hours."""
+    return text[:-200] + _TAIL.sub("", text[-200:])
 
 
 # What leads to the message: ", which was", ", and the team was".
@@ -164,15 +169,15 @@ _MARKS = (
     r"_{2,}(?:[ \t]*(?:,|-|&|and|through|to|at)?[ \t]*(?:_{2,}|\d{1,2}:\d{2}(?:[ \t]*[ap]\.?m\b\.?)?))*+"
     r"(?:[ \t]+(?:study|film|radiograph|exam\w*|CT|x-?ray|scan)\b)?"
 )
-_STOPS = r"(?=[ \t]*(?:[,;:.)]|$)"
+_STOP = r"[ \t]*(?:[,;:.)]|$)"
 _DATING = re.compile(
     # A comparison or a time may stand anywhere; what follows shows that the mark was no measure or part of a name.
     rf"(?<![ \t])[ \t]*+,?[ \t]*+\b(?:(?:as|when|in)[ \t]+)?(?:compar(?:ed|ison)[ \t]+(?:to|with)|relative[ \t]+to|since|from|dated)[ \t]+"
-    rf"{_WORDS}{{0,8}}+{_MARKS}{_STOPS}|[ \t]+(?:and|but|with|there|is|are|has|have|now|the|which)\b),?"
+    rf"{_WORDS}{{0,8}}+{_MARKS}(?={_STOP}|[ \t]+(?:and|but|with|there|is|are|has|have|now|the|which)\b),?"
     # A day after what it dates; at the beginning it would date a sentence on another film.
     rf"|(?<=\w),?[ \t]+(?:(?:placed|seen|performed|obtained|done|inserted|noted)[ \t]+)?(?:(?:than|as)[ \t]+)?(?:on|in)[ \t]+"
-    rf"{_WORDS}{{0,8}}+{_MARKS}{_STOPS})"
-    rf"|(?<=\w)[ \t]+(?:of|to|with)[ \t]+{_WORDS}{{1,8}}+{_MARKS}{_STOPS})"
+    rf"{_WORDS}{{0,8}}+{_MARKS}(?={_STOP})"
+    rf"|(?<=\w)[ \t]+(?:of|to|with)[ \t]+{_WORDS}{{1,8}}+{_MARKS}(?={_STOP})"
     rf"|(?<=\w)[ \t]+by[ \t]+(?:Dr\.?[ \t]+)?_{{2,}}(?![\w])",
     re.IGNORECASE,
 )
@@ -191,9 +196,8 @@ def _without_marks(sentence: str) -> tuple[str, int]:
     bare = bare.lstrip(" \t,;:").rstrip()
     if "__" in bare or not re.search(r"\w{2}", bare) or _HOLLOW.fullmatch(bare):
         return "", 0
-    return _ended(bare) if sentence.rstrip().endswith((".", "!", "?")) else bare[:1].upper() + bare[
-        1:
-    ], asides + phrases
+    ends = sentence.rstrip().endswith((".", "!", "?"))
+    return _ended(bare) if ends else bare[:1].upper() + bare[1:], asides + phrases
 
 
 # --- numbers of items -------------------------------------------------------------------------------
