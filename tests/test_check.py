@@ -71,7 +71,7 @@ FAULTS = [
     ("Unchanged since the prior study.", "", {"complete"}, "empty"),
     ("Unchanged since the prior study.", "Unchanged since the prior study.", {"complete", "language"}, "an echo of the source"),
     (
-        "The study is limited. Patient is rotated. Lungs are expanded. Bones are intact. Heart size is normal.",
+        "The study is limited. The patient moved. Lungs are expanded. Bones are intact. Heart size is normal.",
         "O estudo é limitado. Pulmões expandidos. Área cardíaca normal.",
         {"structure"}, "5 sentences in the source, 3 in the translation",
     ),

@@ -259,6 +259,30 @@ def sections(
         lines.write({"id": row["id"], "sections": bodies, "order": report.order, **taken})
 
 
+@app.command(epilog="Example: `laudo label --lang pt laudos.jsonl | head -1`")
+def label(
+    file: Lines,
+    lang: Annotated[
+        str, typer.Option(help="The language of the reports: en, pt, or one that --lexicon brings.")
+    ],
+    mode: Annotated[
+        Literal["default", "reference"],
+        typer.Option(help="`reference`: labels made of the facts as chexpert-labeler does."),
+    ] = "default",
+    lexicon: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="A folder with concepts/ and languages/ to add to the lexicon."),
+    ] = None,
+) -> None:
+    """Reports `{"id", "text"}` into CheXpert's 14 labels (1, 0, -1 or null) and the facts they follow from."""
+    from laudo import findings, lines
+
+    for row in lines.read(file, keys=("id", "text")):
+        facts = findings.read(row["text"], lang=lang, mode=mode, lexicon=lexicon)
+        told = [findings.as_json(fact, text=row["text"]) for fact in facts]
+        lines.write({"id": row["id"], "labels": findings.labels(facts, mode=mode), "facts": told})
+
+
 # --- the phantom -----------------------------------------------------------------------------------------------
 
 

@@ -13,7 +13,7 @@ from pyarrow.compute import Expression
 from laudo import bertscore, findings, models, sections
 from laudo.config import Encoder
 from laudo.disk import write_json
-from laudo.lexicon import Lang
+from laudo.findings import Lang
 from laudo.plan import Plan
 from laudo.records import used
 from laudo.stats import Aggregate, Cohort, Difference, Interval, holm, mean, means, micro_f1

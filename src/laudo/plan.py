@@ -10,6 +10,7 @@ import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.resources import files
+from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any
 
@@ -49,8 +50,8 @@ def plan(experiment: Experiment, run: Path) -> Plan:
     Raises:
         InputError: a model folder or the MIMIC folder is not there.
     """
-    e, lexicon = experiment, {"lexicon": _digest("laudo.lexicon")}
-    words = {name: _digest(f"laudo.{name}") for name in ("prepare", "sections", "lexicon")}
+    e, lexicon = experiment, {"lexicon": _digest("laudo.findings")}
+    words = {name: _digest(f"laudo.{name}") for name in ("prepare", "sections", "findings")}
     asked = {**_corpus(e, run), **e.prepare.model_dump(by_alias=True), "words": words}
     films = Partition(run, records.FILMS, settings=asked)
     studies = Partition(run, records.STUDIES, settings=asked, inputs=(films,))
@@ -143,7 +144,14 @@ def _arm_inputs(
 def _digest(package: str) -> str:
     """A hash of the data files of a package: words and patterns that decide what a stage makes."""
     digest = hashlib.sha256()
-    for file in sorted(files(package).iterdir(), key=lambda f: f.name):
-        if file.name.endswith(".toml"):
-            digest.update(file.read_bytes())
+    for name, content in sorted(_data(files(package))):
+        digest.update(name.encode() + content)
     return digest.hexdigest()[:16]
+
+
+def _data(folder: Traversable) -> Iterator[tuple[str, bytes]]:
+    for file in folder.iterdir():
+        if file.is_dir():
+            yield from _data(file)
+        elif file.name.endswith(".toml"):
+            yield file.name, file.read_bytes()

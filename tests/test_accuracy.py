@@ -1,0 +1,62 @@
+"""The accuracy that docs/findings.md publishes is what the project promises: people's labels, cases, the phantom."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+import accuracy
+from laudo.phantom import corpus
+
+REAL = os.environ.get("LAUDO_REAL_DATA")
+STUDIES = list(corpus.studies(count=600, seed=3))
+
+
+@pytest.mark.skipif(not REAL, reason="LAUDO_REAL_DATA names no folder with real reports")
+def test_people_are_met_on_the_reports_held_out():
+    read = accuracy.gold(Path(REAL or ""))
+    scores = accuracy.against_people(
+        {name: report for name, report in read.items() if accuracy.is_held_out(name)}
+    )
+    assert len(read) == 3080
+    assert accuracy.mean_f1(scores) >= 0.88
+
+
+def test_portuguese_cases_cover_every_trap():
+    """The classes of traps that the cases were asked for, and enough of each."""
+    traps = [case.trap for case in accuracy.cases()]
+    asked = """plain list_negation double_negation scope_with scope_but pseudo_negation uncertainty_before_negation hedge
+        or_versus laterality numbers heart_normal severity healed_fracture normal_template deid_blanks change
+        resolved_removed history_questions sections devices layout spelling european unmention adjectives_between
+        no_finding"""
+    assert len(traps) >= 200 and set(traps) == set(asked.split())
+    assert min(traps.count(trap) for trap in set(traps)) >= 10
+
+
+@pytest.mark.parametrize("lang", ["pt", "en"])
+def test_label_decisions_on_hand_written_cases(lang):
+    made = accuracy.decisions(accuracy.cases(), lang)
+    assert made.right / made.n >= 0.97
+    assert made.stated_right / made.stated >= 0.97
+
+
+@pytest.mark.parametrize("lang", ["en", "pt"])
+def test_facts_of_the_phantom(lang):
+    facts = accuracy.on_phantom(STUDIES, lang)
+    known, aside = facts[False], facts[True]
+    assert known.stated > 2000 and aside.stated > 200
+    assert known.right / known.stated >= 0.99 and aside.right / aside.stated >= 0.95
+    assert known.surplus + aside.surplus <= 0.01 * (known.stated + aside.stated)
+
+
+def test_both_languages_give_the_same_facts():
+    same, n = accuracy.same_facts(STUDIES)
+    assert same / n >= 0.99
+
+
+@pytest.mark.parametrize(
+    ("said", "true", "counts"),
+    [(True, True, (1, 0, 0)), (True, False, (0, 1, 0)), (False, True, (0, 0, 1)), (False, False, (0, 0, 0))],
+)
+def test_outcomes_are_true_positives_false_positives_false_negatives(said, true, counts):
+    assert accuracy._outcome(said, true) == counts
