@@ -42,7 +42,8 @@ class Concept:
         label: the label of CheXpert that it counts for; None for the further findings.
         sided: whether it can be on the left or right.
         incidental: whether a report that states it may still have no finding.
-        bare: whether chexpert-labeler takes a bare mention of its structure for the finding.
+        bare: whether chexpert-labeler takes a bare mention of its structure for the finding; of such a structure
+            "stable" or "obscured" leaves the finding uncertain.
         terms: a mention states it. hints: a mention at most suggests it.
         structure: words that say nothing until a predicate does: `abnormal` states it, `suspect` suggests it.
         unless: phrases that hold its words and mean something else.
@@ -65,12 +66,9 @@ class Concept:
 
 
 _LISTS = ("terms", "hints", "structure", "abnormal", "suspect", "unless", "examples", "counterexamples")
-_DEFAULTS: dict[str, Any] = {
-    "label": None,
-    "sided": True,
-    "incidental": False,
-    "bare": False,
-} | dict.fromkeys(_LISTS, {})
+_DEFAULTS: dict[str, Any] = {"label": None, "sided": True, "incidental": False, "bare": False} | {
+    key: {} for key in _LISTS
+}
 
 
 class Token(NamedTuple):
@@ -112,7 +110,6 @@ class Lexicon:
     concepts: Mapping[str, Concept]
     phrases: Phrases
     units: Phrases
-    words: re.Pattern[str]
     layout: Mapping[str, Any]
 
     @cached_property
@@ -121,6 +118,16 @@ class Lexicon:
             rf"(?<!\w){self.phrases.expression}|(?P<comma>,(?!\d)|;|(?<=\s)-(?=\s))|(?P<slash>/(?=[a-z]))"
             rf"|(?<![\w.,]){_NUMBER}(?P<unit>{self.units.expression})"
         )
+
+    def is_word(self, folded: str) -> bool:
+        """Whether it is a word of a phrase."""
+        words, beginnings = self._vocabulary
+        return folded in words or folded.startswith(beginnings)
+
+    @cached_property
+    def _vocabulary(self) -> tuple[frozenset[str], tuple[str, ...]]:
+        words = {word for phrase in self.phrases.roles for word in phrase.split() if len(word) > 3}
+        return frozenset(words), tuple(word.partition("*")[0] for word in words if "*" in word)
 
     def tokens(self, folded: str) -> list[Token]:
         """The phrases met, in order, none overlapping another."""
@@ -269,13 +276,6 @@ def _bring(role: str, roles: Mapping[str, dict[str, tuple[str, ...]]]) -> None:
             does[role] = places.look_up(inside[0])[role]
 
 
-def _vocabulary(phrases: Iterable[str]) -> re.Pattern[str]:
-    """An expression for the single words of the phrases."""
-    return re.compile(
-        Phrases({word: {} for phrase in phrases for word in phrase.split() if len(word) > 3}).expression
-    )
-
-
 @cache
 def load(lang: Lang, folder: Path | None = None) -> Lexicon:
     """The lexicon of a language, compiled once; `folder` adds concepts, words and languages to the package's.
@@ -296,6 +296,5 @@ def load(lang: Lang, folder: Path | None = None) -> Lexicon:
         concepts=known,
         phrases=Phrases({phrase: does for phrase, does in roles.items() if "unit" not in does}),
         units=Phrases({phrase: does for phrase, does in roles.items() if "unit" in does}),
-        words=_vocabulary(roles),
         layout=spoken[lang]["layout"],
     )

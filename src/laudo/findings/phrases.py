@@ -33,11 +33,12 @@ class Phrases:
     """Expanded phrases and what each does.
 
     Attributes:
+        roles: what each does.
         expression: finds any of them in folded text, a longer one before what it begins with.
     """
 
     def __init__(self, roles: Mapping[str, Roles]) -> None:
-        self._roles = roles
+        self.roles = roles
         ordered = sorted(roles, key=_definite)
         self._wild: dict[str, list[tuple[re.Pattern[str], Roles]]] = defaultdict(list)
         for phrase in (phrase for phrase in ordered if "*" in phrase):
@@ -52,7 +53,7 @@ class Phrases:
         A phrase that only keeps its words from another (`unless`) does nothing else.
         """
         words = " ".join(found.replace("-", " ").split())
-        fitting = [self._roles[words]] if words in self._roles else []
+        fitting = [self.roles[words]] if words in self.roles else []
         fitting += [roles for written, roles in self._wild[words[:2]] if written.fullmatch(words)]
         if "unless" in fitting[0]:
             return fitting[0]

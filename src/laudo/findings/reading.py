@@ -72,7 +72,7 @@ def read(text: str, *, lang: Lang, mode: Mode = "default", lexicon: Path | None 
         InputError: there is no such language, or a file of `lexicon` is at fault.
     """
     words = load(lang, lexicon)
-    unbroken, offsets = plain(text, words=words.words)
+    unbroken, offsets = plain(text, is_word=words.is_word)
     folded = fold(unbroken)
     facts = [
         _placed(fact, start, offsets)
@@ -132,7 +132,7 @@ def _facts(lexicon: Lexicon, mode: Mode, sentence: str) -> list[Fact]:
     stated = [
         (finding in mention.says("finding"), mention, finding, verdict)
         for mention in mentions
-        for finding, verdict in _stated(mention, said, predicates, _bare(lexicon, mode))
+        for finding, verdict in _stated(lexicon, mode, mention, said, predicates)
         if verdict.status
     ]
     facts = [
@@ -142,15 +142,8 @@ def _facts(lexicon: Lexicon, mode: Mode, sentence: str) -> list[Fact]:
     return list(_without_signs(facts))
 
 
-def _bare(lexicon: Lexicon, mode: Mode) -> frozenset[str]:
-    """The concepts whose structure states them by being mentioned."""
-    if mode == "default":
-        return frozenset()
-    return frozenset(concept.name for concept in lexicon.concepts.values() if concept.bare)
-
-
 def _stated(
-    mention: Token, said: Mapping[int, Verdict], predicates: Mapping[int, Token], bare: frozenset[str]
+    lexicon: Lexicon, mode: Mode, mention: Token, said: Mapping[int, Verdict], predicates: Mapping[int, Token]
 ) -> Iterator[tuple[str, Verdict]]:
     """The findings a mention speaks of, each with what is said of it."""
     own = said[mention.start]
@@ -160,20 +153,23 @@ def _stated(
         yield finding, structures.weakened(own, mention)
     predicate = predicates.get(mention.start)
     for finding in mention.says("structure"):
-        verdict = (
-            _of_structure(finding, mention, predicate, said) if predicate and own.status else Verdict(None)
+        bare = lexicon.concepts[finding].bare
+        told = (
+            _of_structure(finding, mention, predicate, said, bare=bare) if predicate and own.status else None
         )
-        if verdict.status:
-            yield finding, verdict
-        elif finding in bare:
+        if told and told.status:
+            yield finding, told
+        elif bare and mode == "reference":
             yield finding, own
 
 
-def _of_structure(finding: str, mention: Token, predicate: Token, said: Mapping[int, Verdict]) -> Verdict:
+def _of_structure(
+    finding: str, mention: Token, predicate: Token, said: Mapping[int, Verdict], *, bare: bool
+) -> Verdict:
     told = said[predicate.start]
     if predicate.start < mention.start and told.status == "present":
         told = said[mention.start]  # "an enlarged heart cannot be excluded"
-    return structures.verdict(finding, predicate, told)
+    return structures.verdict(finding, predicate, told, bare=bare)
 
 
 def _fact(

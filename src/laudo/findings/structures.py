@@ -53,14 +53,17 @@ def weakened(verdict: Verdict, by: Token) -> Verdict:
     return Verdict("uncertain", cues=((by.start, by.end),))
 
 
-def verdict(finding: str, predicate: Token, said: Verdict) -> Verdict:
-    """What a predicate makes of a structure: "heart is not enlarged" is no cardiomegaly, "stable" says little."""
+def verdict(finding: str, predicate: Token, said: Verdict, *, bare: bool) -> Verdict:
+    """What a predicate makes of a structure: "heart is not enlarged" is no cardiomegaly, "stable" says little.
+
+    Of a `bare` structure the little is a doubt, as in CheXpert; of another it is nothing.
+    """
     if finding in predicate.says("abnormal"):
         return said
     if finding in predicate.says("suspect"):
         return weakened(said, predicate)
     if predicate.is_normal:
         return Verdict("absent", cues=((predicate.start, predicate.end),))
-    if "doubtful" in predicate.says("predicate"):
+    if bare and "doubtful" in predicate.says("predicate"):
         return Verdict("uncertain", cues=((predicate.start, predicate.end),))
     return replace(said, status=None)

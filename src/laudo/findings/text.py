@@ -2,7 +2,7 @@
 
 import re
 import unicodedata
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import chain
 
 
@@ -21,12 +21,12 @@ def fold(plain: str) -> str:
     return plain.translate(_FOLD)
 
 
-def plain(text: str, *, words: re.Pattern[str]) -> tuple[str, Sequence[int]]:
+def plain(text: str, *, is_word: Callable[[str], bool]) -> tuple[str, Sequence[int]]:
     """The text without combining accents and broken words, and the offset in `text` of each character and of the end.
 
-    A hyphen at the end of a line is taken out where the word made so is one of `words` ("pneumo-", "thorax").
+    A hyphen at the end of a line is taken out where `is_word` of the small letters of the word made so ("pneumo-", "thorax").
     """
-    gone = {*_marks(text), *_breaks(text, words)}
+    gone = {*_marks(text), *_breaks(text, is_word)}
     if not gone:
         return text, range(len(text) + 1)
     kept = [i for i in range(len(text)) if i not in gone]
@@ -37,8 +37,8 @@ def _marks(text: str) -> Iterator[int]:
     return iter(()) if text.isascii() else (mark.start() for mark in _MARKS.finditer(text))
 
 
-def _breaks(text: str, words: re.Pattern[str]) -> Iterator[int]:
+def _breaks(text: str, is_word: Callable[[str], bool]) -> Iterator[int]:
     if "-\n" not in text and "-\r" not in text and not re.search(r"-[ \t]+\r?\n", text):
         return iter(())
-    breaks = (broken for broken in _BROKEN.finditer(text) if words.fullmatch(fold(broken[1] + broken[3])))
+    breaks = (broken for broken in _BROKEN.finditer(text) if is_word(fold(broken[1] + broken[3])))
     return chain.from_iterable(range(*broken.span(2)) for broken in breaks)
