@@ -48,6 +48,7 @@ silent = ["indicación"]
 spoken = ["hallazgos"]
 abbreviations = []
 unfinished = ["de"]
+denials = []
 """
 SPANISH_WORDS = """
 [pleural_effusion]
@@ -109,7 +110,7 @@ def test_a_new_language_is_data_files(tmp_path):
         (
             {"languages__es": '[layout]\ndecimal = ","'},
             "es",
-            "lacks abbreviations, silent, spoken, unfinished",
+            "lacks abbreviations, denials, silent, spoken, unfinished",
         ),
     ],
 )

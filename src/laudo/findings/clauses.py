@@ -40,7 +40,29 @@ class Chunk:
         """Whether it names its finding outright, with nothing of its own said before it."""
         ahead = (t for t in self.tokens if t.start < self.first.start and not t.does("joint"))
         described = any(token.does("size", "change", "before", "either") for token in ahead)
-        return self.first.is_mention and not self.first.does("structure") and not described
+        return (
+            self.first.is_mention and not self.first.does("structure") and not described and not self.affirms
+        )
+
+    @property
+    def affirms(self) -> bool:
+        """Whether it says that something is there: "effusion is present on the left", "tube in place"."""
+        return any("affirmation" in token.says("scope") for token in self.tokens)
+
+    @property
+    def is_placed(self) -> bool:
+        """Whether it says where: "atelectasis at the left base"."""
+        return any(token.does("side", "location") for token in self.tokens)
+
+    @property
+    def is_of_part(self) -> bool:
+        """Whether it speaks of a part of what it names: "the tip of the tube"."""
+        return any("part" in token.says("scope") for token in self.tokens)
+
+    @property
+    def has_device(self) -> bool:
+        """Whether it names a device."""
+        return any(token.does("device") for token in self.tokens)
 
 
 def clauses(tokens: Sequence[Token], targets: set[int]) -> Iterator[list[Token]]:
@@ -68,8 +90,8 @@ def clauses(tokens: Sequence[Token], targets: set[int]) -> Iterator[list[Token]]
 def _ends(token: Token, clause: Sequence[Token], *, mentioned: bool, denied: bool, conceded: bool) -> bool:
     """Whether the clause ends before a token."""
     scope, joint = token.says("scope"), token.says("joint")
-    if token.does("scope") and _denies(clause):
-        return False  # "sem, no entanto, sinais de derrame", "nem há derrame"
+    if token.does("scope") and _denies(clause, token):
+        return False  # "sem, no entanto, sinais de derrame", "nem há derrame", "não associada a derrame"
     if "contrast" in scope or "concession" in scope:
         return True
     if "statement" in scope:
@@ -81,10 +103,10 @@ def _ends(token: Token, clause: Sequence[Token], *, mentioned: bool, denied: boo
     return "comma" in joint and conceded and mentioned
 
 
-def _denies(clause: Sequence[Token]) -> bool:
-    """Whether the last word, but for commas, is a denial."""
-    before = next((token for token in reversed(clause) if "comma" not in token.says("joint")), None)
-    return bool(before and "negation" in before.says("before"))
+def _denies(clause: Sequence[Token], token: Token) -> bool:
+    """Whether a denial stands right before a token, but for a comma."""
+    before = next((t for t in reversed(clause) if "comma" not in t.says("joint")), None)
+    return bool(before and "negation" in before.says("before") and token.start - before.end <= len(", "))
 
 
 def chunks(clause: Sequence[Token], targets: set[int]) -> list[Chunk]:

@@ -4,7 +4,7 @@ Each belongs to the nearest mention of its chunk; mentions joined by "and" may s
 """
 
 from bisect import bisect_right
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from operator import attrgetter, itemgetter
@@ -36,7 +36,8 @@ def details(clauses: Iterable[Sequence[Token]], mentions: set[int]) -> dict[int,
                 continue
             placed = [_nearest(chunk, kind) for chunk in cut]
             if kind in _SHARED:
-                _share(cut, placed)
+                sides = {start: kinds["side"].value for start, kinds in given.items() if "side" in kinds}
+                _share(cut, placed, sides if kind == "location" else {})
             for start, place in (item for places in placed for item in places.items()):
                 if place:
                     given[start][kind] = place
@@ -79,16 +80,17 @@ def _pass_on(mentions: Sequence[Token], settled: dict[int, Place | None]) -> Non
             settled[before.start] = settled[before.start] or settled[after.start]
 
 
-def _share(cut: Sequence[Chunk], placed: list[dict[int, Place | None]]) -> None:
+def _share(cut: Sequence[Chunk], placed: list[dict[int, Place | None]], sides: Mapping[int, str]) -> None:
     """Lets mentions joined by "and" or "or" share what stands before the first or after the last of them.
 
     "right effusion and atelectasis", "derrame e atelectasia à direita": both on the right. Devices and
-    findings do not share.
+    findings do not share, nor what has another of `sides`.
     """
     joints = [
         (a, b)
         for (left, a), (right, b) in pairwise(zip(cut, placed, strict=True))
-        if right.joint in ("and", "or") and _has_device(left) == _has_device(right)
+        if right.joint in ("and", "or") and left.has_device == right.has_device
+        if len({sides[start] for start in (max(a), min(b)) if start in sides}) < 2
     ]
     for a, b in joints:
         given, first = a[max(a)], min(b)
@@ -98,7 +100,3 @@ def _share(cut: Sequence[Chunk], placed: list[dict[int, Place | None]]) -> None:
         given, last = b[min(b)], max(a)
         if given and not given.leads and not a[last]:
             a[last] = given
-
-
-def _has_device(chunk: Chunk) -> bool:
-    return any(token.does("device") for token in chunk.tokens)

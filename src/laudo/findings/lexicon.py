@@ -22,16 +22,24 @@ from typing import Any, NamedTuple
 
 from laudo.errors import InputError
 from laudo.findings.phrases import Phrases, Roles, expand
+from laudo.findings.text import fold
 
 Lang = str
 Words = Mapping[Lang, Sequence[str]]
 DEVICES = "Support Devices"
 ROLES = ("side", "location", "size", "change", "predicate", "joint", "scope", "unit")
-LAYOUT = {"decimal", "silent", "spoken", "abbreviations", "unfinished"}
+LAYOUT = {"decimal", "silent", "spoken", "abbreviations", "unfinished", "denials"}
 _MENTIONS = {"finding", "hint", "structure"}
-_PUNCTUATION: dict[str, Roles] = {"comma": {"joint": ("comma",)}, "slash": {"joint": ("or",)}}
-# A number, or several as in "2,3 x 1,1", before a unit.
-_NUMBER = r"\d{1,5}(?:[.,]\d{1,3})?(?: ?x ?\d{1,5}(?:[.,]\d{1,3})?){0,2}[\s-]?"
+# What signs do: "atelectasis? pneumonia?", "? pneumonia", "effusion: none".
+_SIGNS: dict[str, Roles] = {
+    "comma": {"joint": ("comma",)},
+    "slash": {"joint": ("or",)},
+    "asked": {"after": ("hedge",)},
+    "query": {"before": ("hedge",)},
+    "denied": {"after": ("negation",)},
+}
+# A number, or several as in "2,3 x 1,1" or "12 mm x 8", before a unit.
+_NUMBER = r"\d{1,5}(?:[.,]\d{1,3})?(?: ?[a-z]{0,2} ?[x×] ?\d{1,5}(?:[.,]\d{1,3})?){0,2}[\s-]?"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -115,8 +123,10 @@ class Lexicon:
     @cached_property
     def _tokens(self) -> re.Pattern[str]:
         return re.compile(
-            rf"(?<!\w){self.phrases.expression}|(?P<comma>,(?!\d)|;|(?<=\s)-(?=\s))|(?P<slash>/(?=[a-z]))"
-            rf"|(?<![\w.,]){_NUMBER}(?P<unit>{self.units.expression})"
+            rf"(?P<denied>:\s{{0,3}}(?:{'|'.join(map(fold, self.layout['denials'])) or '(?!)'})(?=\s{{0,3}}(?:[;,]|\Z)))"
+            rf"|(?<!\w){self.phrases.expression}|(?P<comma>,(?!\d)|[;:(]|(?<=\s)-(?=\s))|(?P<slash>/(?=[a-z]))"
+            rf"|(?P<query>(?<![^\s(])\?(?=\s?\w))|(?P<asked>\?)"
+            rf"|(?<![\w.,/]){_NUMBER}(?P<unit>{self.units.expression})"
         )
 
     def is_word(self, folded: str) -> bool:
@@ -136,7 +146,7 @@ class Lexicon:
     def _roles(self, met: re.Match[str]) -> Roles:
         if not met.lastgroup:
             return self.phrases.look_up(met[0])
-        return _PUNCTUATION.get(met.lastgroup) or self.units.look_up(met["unit"])
+        return _SIGNS.get(met.lastgroup) or self.units.look_up(met["unit"])
 
 
 # --- the files -------------------------------------------------------------------------------------------------

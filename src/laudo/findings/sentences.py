@@ -1,4 +1,4 @@
-"""The sentences of a report that may state findings: no questions, no indication, technique or comparison."""
+"""The sentences of a report that may state findings: no indication, technique or comparison, no bare questions."""
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -7,59 +7,94 @@ from functools import cache
 from laudo.findings.lexicon import Lexicon
 from laudo.findings.text import fold
 
+_STOP = re.compile(r"[.;](?=\s|\Z)")
+_COLON = re.compile(r"[:(,]")
+_BLANK_LINE = re.compile(r"(?<=\S)[ \t]{0,8}\r?\n[ \t]{0,8}\r?\n")
+_GOES_ON = re.compile(r"\s{0,3}(?![A-ZÀ-Ý])[\w(]")
+
 
 def spans(plain: str, lexicon: Lexicon) -> Iterator[tuple[int, int]]:
-    """Where each such sentence starts and ends."""
+    """Where each such sentence starts and ends. In a text without a full stop, a line is a sentence."""
+    sentences, lines, headings = _layout(lexicon)
+    ends = sentences if _STOP.search(plain) else lines
     start, silent = 0, False
-    breaks, headings = _layout(lexicon)
     for heading in headings.finditer(plain):
-        if not silent:
-            yield from _split(plain, breaks, start, heading.start())
+        yield from _section(plain, ends, start, heading.start(), silent=silent)
         start, silent = heading.start(), bool(heading["silent"])
-    if not silent:
-        yield from _split(plain, breaks, start, len(plain))
+    yield from _section(plain, ends, start, len(plain), silent=silent)
 
 
-def _split(plain: str, breaks: re.Pattern[str], start: int, end: int) -> Iterator[tuple[int, int]]:
-    for stop in breaks.finditer(plain, start, end):
+def _section(
+    plain: str, ends: re.Pattern[str], start: int, end: int, *, silent: bool
+) -> Iterator[tuple[int, int]]:
+    """The sentences of a section; of a silent one those after its first blank line: a body without a heading."""
+    if silent:
+        blank = _BLANK_LINE.search(plain, start, end)
+        start = blank.end() if blank else end
+    for stop in ends.finditer(plain, start, end):
         if stop["end"] is None:
             continue
         if stop["end"] != "?":
             yield start, stop.start()
+        elif _tells(plain, start, stop.start()):
+            if _GOES_ON.match(plain, stop.end(), end):
+                continue  # "opacity at the base: atelectasis? pneumonia?" is one sentence
+            yield start, stop.end()
         start = stop.end()
     if start < end:
         yield start, end
 
 
+def _tells(plain: str, start: int, end: int) -> bool:
+    """Whether a sentence says something before it asks: "opacity (atelectasis?)", not "pneumonia?"."""
+    colon = _COLON.search(plain, start, end)
+    return bool(colon and len(plain[start : colon.start()].split()) > 0)
+
+
 @cache
-def _layout(lexicon: Lexicon) -> tuple[re.Pattern[str], re.Pattern[str]]:
-    return _breaks(lexicon.layout), _headings(lexicon.layout)
+def _layout(lexicon: Lexicon) -> tuple[re.Pattern[str], re.Pattern[str], re.Pattern[str]]:
+    layout = lexicon.layout
+    return _breaks(layout, line=_PARAGRAPH), _breaks(layout, line=""), _headings(layout)
 
 
 def _words(phrases: Sequence[str]) -> str:
-    """An expression for any of the phrases, with or without accents."""
-    forms = {form for phrase in phrases for form in (phrase, fold(phrase))}
-    return "|".join(re.escape(form) for form in sorted(forms, key=len, reverse=True)) or "(?!)"
+    """An expression for any of the phrases, each accent there or not."""
+    forms = sorted(map(_form, phrases), key=len, reverse=True)
+    return f"(?i:{'|'.join(forms) or '(?!)'})"
 
 
-def _breaks(layout: Mapping[str, Sequence[str]]) -> re.Pattern[str]:
+def _form(phrase: str) -> str:
+    return "".join(re.escape(c) if fold(c) == c.lower() else f"[{c}{fold(c)}]" for c in phrase)
+
+
+# What follows a line break that ends a sentence: a blank line, a capitalised word, a mark of a list.
+_MARK = r"(?:[-*•]|\d{1,2}[.)]|[a-z]\))[ \t]"
+_PARAGRAPH = rf"(?:\r?\n|(?=[A-ZÀ-Ý][a-zà-ÿ])|{_MARK})"
+
+
+def _breaks(layout: Mapping[str, Sequence[str]], *, line: str) -> re.Pattern[str]:
     """Where sentences end: group `end` matches there; a match without it protects a stop or a line break.
 
-    A dash between blanks does before a capital; a line break does before a blank line, a list mark or a
-    capitalised word, unless the line stops at a comma or at a word that cannot end a sentence.
+    A dash between blanks does, and a number of a list before a capital; a line break does before `line`, unless
+    the line stops at a comma or at a word that cannot end a sentence.
     """
     return re.compile(
-        rf"\b(?i:{_words(layout['abbreviations'])})\.(?=\s{{1,4}}[a-zà-ÿ])"
-        rf"|(?:,|\b(?i:{_words(layout['unfinished'])}))[ \t]{{0,8}}\r?\n"
-        r"|(?P<end>[!?]|;(?!\s{0,3}[a-z]\))|(?<=\s)[-–](?=\s[A-ZÀ-Ý])|\.(?=\s|\Z|[A-ZÀ-Ý])|\r?\n[ \t]{0,8}"
-        r"(?:\r?\n|(?=[A-ZÀ-Ý][a-zà-ÿ])|(?:[-*•]|\d{1,2}[.)]|[a-z]\))[ \t]))"
+        rf"\b{_words(layout['abbreviations'])}\.(?=\s{{1,4}}[a-zà-ÿ])"
+        rf"|(?:,|\b{_words(layout['unfinished'])})[ \t]{{0,8}}\r?\n"
+        r"|(?P<end>!|;(?!\s{0,3}[a-z]\))|(?<=[^\s(])\?|\?(?!\s?\w)|(?<=\s)[-–](?=\s)"
+        r"|(?<=\s)(?:\d{1,2}\)|#\d{1,2})\s(?=[A-ZÀ-Ý])|\.(?=\s|\Z|[A-ZÀ-Ý])|(?<=[^\W\d_]{3})\.(?=[^\W\d_]{3})"
+        rf"|\r?\n[ \t]{{0,8}}{line})"
     )
 
 
 def _headings(layout: Mapping[str, Sequence[str]]) -> re.Pattern[str]:
-    """Headings at the start of a line or after a stop: group `silent` if what follows states no findings."""
+    """Headings at the start of a line or after a stop: group `silent` if what follows states no findings.
+
+    More words may follow a silent one ("reason for exam (signs/symptoms):"); one that is spoken may stand alone on
+    its line, without a colon.
+    """
     return re.compile(
-        rf"(?:^|(?<=[.;]))[ \t]{{0,8}}(?:(?P<silent>(?i:{_words(layout['silent'])}))"
-        rf"|(?i:{_words(layout['spoken'])})|[A-ZÀ-Ý][A-ZÀ-Ý /]{{2,40}})[ \t]?:",
+        rf"(?:^|(?<=[.;]))[ \t]{{0,8}}(?:(?P<silent>{_words(layout['silent'])}(?:[ /]\(?[^\W\d_]{{1,20}}\)?){{0,5}})[ \t]?:"
+        rf"|{_words(layout['spoken'])}[ \t]?:|{_words(layout['spoken'])}[ \t]{{0,8}}$|[A-ZÀ-Ý][A-ZÀ-Ý /]{{2,40}}[ \t]?:)",
         re.MULTILINE,
     )

@@ -2,8 +2,7 @@
 
 import re
 import unicodedata
-from collections.abc import Callable, Iterator, Sequence
-from itertools import chain
+from collections.abc import Callable, Iterable, Sequence
 
 
 def _base(character: str) -> str:
@@ -12,7 +11,8 @@ def _base(character: str) -> str:
 
 # Latin letters to their small letter without accent, MIMIC's `___` and tabs to spaces, typographic signs to ASCII.
 _FOLD = {code: _base(chr(code)) for code in range(0x41, 0x250)} | str.maketrans("_\t\xa0’–—−‐‑", "   '-----")
-_MARKS = re.compile("[\u0300-\u036f]")
+# Combining marks, the soft hyphen, blanks without width.
+_INVISIBLE = re.compile("[\u0300-\u036f\u1ab0-\u1aff\u20d0-\u20ff\u00ad\u200b-\u200d\ufeff]")
 _BROKEN = re.compile(r"([^\W\d_]+)(-[ \t]{0,8}\r?\n[ \t]{0,8})([^\W\d_]+)")
 
 
@@ -22,23 +22,22 @@ def fold(plain: str) -> str:
 
 
 def plain(text: str, *, is_word: Callable[[str], bool]) -> tuple[str, Sequence[int]]:
-    """The text without combining accents and broken words, and the offset in `text` of each character and of the end.
+    """The text without combining accents, soft hyphens and broken words, and where each character stood.
 
-    A hyphen at the end of a line is taken out where `is_word` of the small letters of the word made so ("pneumo-", "thorax").
+    A hyphen at the end of a line is taken out where `is_word` of the small letters of the word made so ("pneumo-",
+    "thorax"). The offsets are of `text`, with that of its end as the last.
     """
-    gone = {*_marks(text), *_breaks(text, is_word)}
+    unmarked, offsets = _without(text, (mark.span() for mark in _INVISIBLE.finditer(text)))
+    breaks = _BROKEN.finditer(unmarked) if "-" in unmarked and "\n" in unmarked else ()
+    joined = (broken.span(2) for broken in breaks if is_word(fold(broken[1] + broken[3])))
+    whole, kept = _without(unmarked, joined)
+    return whole, kept if len(unmarked) == len(text) else [offsets[i] for i in kept]
+
+
+def _without(text: str, spans: Iterable[tuple[int, int]]) -> tuple[str, Sequence[int]]:
+    """The text less the spans, and where each character that is left stood, and the end."""
+    gone = {i for span in spans for i in range(*span)}
     if not gone:
         return text, range(len(text) + 1)
     kept = [i for i in range(len(text)) if i not in gone]
     return "".join(text[i] for i in kept), [*kept, len(text)]
-
-
-def _marks(text: str) -> Iterator[int]:
-    return iter(()) if text.isascii() else (mark.start() for mark in _MARKS.finditer(text))
-
-
-def _breaks(text: str, is_word: Callable[[str], bool]) -> Iterator[int]:
-    if "-\n" not in text and "-\r" not in text and not re.search(r"-[ \t]+\r?\n", text):
-        return iter(())
-    breaks = (broken for broken in _BROKEN.finditer(text) if is_word(fold(broken[1] + broken[3])))
-    return chain.from_iterable(range(*broken.span(2)) for broken in breaks)

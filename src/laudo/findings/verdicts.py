@@ -41,11 +41,12 @@ def verdicts(clauses: Iterable[Sequence[Token]], targets: set[int], *, or_doubts
 def _verdicts(chunks: Sequence[Chunk], *, or_doubts: bool) -> dict[int, Verdict]:
     before: dict[int, Cues] = {}
     reach: Cues = {}
+    last = Chunk([], "")
     for chunk in chunks:
-        # "no effusion, mass" and "no effusion or small mass", but not "no effusion, small mass"
-        if not (chunk.listed == "or" or (chunk.listed in LIST and chunk.is_plain)):
+        if not _goes_on(last, chunk):
             reach = {kind: cue for kind, cue in reach.items() if cue.does("rest")}
         reach = _forward(chunk, reach, before)
+        last = chunk
     after: dict[int, Cues] = {}
     carried: Cues = {}
     following = Chunk([], "")
@@ -56,10 +57,31 @@ def _verdicts(chunks: Sequence[Chunk], *, or_doubts: bool) -> dict[int, Verdict]
             carried = {kind: cue for kind, cue in carried.items() if kind not in ("hedge", "doubt")}
         carried = _backward(chunk, carried, after)
         following = chunk
+    for chunk in chunks:
+        if chunk.is_of_part and chunk.has_device:  # a tip that is not seen is no tube that is not there
+            after |= {
+                start: {k: c for k, c in after[start].items() if k != "negation"} for start in chunk.targets
+            }
     either = _alternatives(chunks) if or_doubts else {}
     return {
         start: _decide(before=before[start], after=after[start] | either.get(start, {})) for start in before
     }
+
+
+def _goes_on(last: Chunk, chunk: Chunk) -> bool:
+    """Whether a list goes on, and with it what was said before its first item.
+
+    "No effusion, mass" and "no effusion or small mass", but not "no effusion, small mass", "no effusion, mass at the
+    left base" or "no effusion, tube in place".
+    """
+    if chunk.listed == "or":
+        return True
+    if chunk.listed not in LIST or not chunk.is_plain:
+        return False
+    return not (
+        chunk.joint == "comma"
+        and (last.has_device != chunk.has_device or (chunk.listed == "comma" and chunk.is_placed))
+    )
 
 
 def _alternatives(chunks: Sequence[Chunk]) -> dict[int, Cues]:
