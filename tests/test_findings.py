@@ -160,6 +160,31 @@ ENGLISH = [
     ("Pericardial effusion.", "+pericardial_effusion"),
     ("Hyperinflated lungs.", "+hyperinflation"),
     ("Hydropneumothorax on the left.", "+pleural_effusion left; +pneumothorax left"),
+    # exceptions, lists that end, questions, layouts: found by a reader who set traps
+    ("No acute process except for mild bibasilar atelectasis.", "+atelectasis bilateral small"),
+    ("No acute findings other than a small right pleural effusion.", "+pleural_effusion right small"),
+    ("No, however, effusion.", "-pleural_effusion"),
+    ("No effusion, endotracheal tube and NG tube in place.", "-pleural_effusion; +support_devices; +support_devices"),
+    ("No consolidation, effusion is present on the left.", "-consolidation; +pleural_effusion left"),
+    ("No nodules, masses, cavities.", "-lung_lesion; -lung_lesion; -lung_lesion"),
+    ("Left effusion, pneumonia? No pneumothorax.", "+pleural_effusion left; ?pneumonia; -pneumothorax"),
+    ("? pneumonia.", "?pneumonia"),
+    ("Comparison: none\nFindings\nLeft effusion", "+pleural_effusion left"),
+    ("INDICATION: effusion\n\nThere is edema.", "+edema"),
+    ("Reason for Exam (Signs/Symptoms): pneumonia.", ""),
+    ("CLINICAL HISTORY/INDICATION: pneumonia.", ""),
+    ("Effusion: none. Consolidation: no.", "-pleural_effusion; -consolidation"),
+    ("Enteric tube tip is not visualized.", "+support_devices"),
+    ("ETT above the carina, should be withdrawn by 2 cm.", "+support_devices"),
+    ("Recommend removal of the right IJ line.", "+support_devices right"),
+    ("NO PLEURAL EFFUSION\nMILD CARDIOMEGALY", "-pleural_effusion; +cardiomegaly small"),
+    ("1) No effusion 2) Cardiomegaly", "-pleural_effusion; +cardiomegaly"),
+    ("LLL atelectasis and RUL nodule.", "+atelectasis left; +lung_lesion right"),
+    ("Unlikely to represent pneumonia.", "?pneumonia"),
+    ("Differential: pneumonia, edema.", "?pneumonia; ?edema"),
+    ("Consolidation has not improved.", "+consolidation unchanged"),
+    ("Effusion nearly resolved.", "+pleural_effusion decreased"),
+    ("Despite the absence of pneumothorax, consolidation persists.", "-pneumothorax; +consolidation unchanged"),
 ]  # fmt: skip
 
 PORTUGUESE = [
@@ -332,6 +357,32 @@ PORTUGUESE = [
     ("Derrame pericárdico.", "+pericardial_effusion"),
     ("Edema de partes moles.", "+soft_tissue_edema"),
     ("Hidropneumotórax à esquerda.", "+pleural_effusion left; +pneumothorax left"),
+    # exceções, listas que acabam, perguntas, disposição: achadas por quem armou ciladas
+    ("Não há outras alterações, além de discreta cardiomegalia.", "+cardiomegaly small"),
+    ("Sem pneumotórax, sonda nasoenteral no estômago.", "-pneumothorax; +support_devices"),
+    ("Sem derrame, atelectasia à esquerda.", "-pleural_effusion; +atelectasis left"),
+    ("Opacidade na base direita: atelectasia? consolidação?", "+lung_opacity right; ?atelectasis; ?consolidation"),
+    ("Opacidade em base esquerda (atelectasia? pneumonia?).", "+lung_opacity left; ?atelectasis; ?pneumonia"),
+    ("Técnica: PA.\nRelatório\nDerrame à direita.\nImpressão\nPneumonia.", "+pleural_effusion right; +pneumonia"),
+    ("INDICAÇÃO CLINICA: PNEUMONIA.", ""),
+    ("Motivo da solicitação: pneumonia.", ""),
+    ("Opacidade não associada a derrame.", "+lung_opacity; -pleural_effusion"),
+    ("Derrame pleural: não.", "-pleural_effusion"),
+    ("Extremidade distal da sonda não visualizada.", "+support_devices"),
+    ("Sugere-se retirada do cateter.", "+support_devices"),
+    ("SEM DERRAME\nCARDIOMEGALIA\nATELECTASIA NA BASE ESQUERDA", "-pleural_effusion; +cardiomegaly; +atelectasis left"),
+    ("Coração normal – sem derrame – atelectasia à esquerda", "-cardiomegaly; -pleural_effusion; +atelectasis left"),
+    ("Consolidação no LID e atelectasia no LSE.", "+consolidation right; +atelectasis left"),
+    ("Não pode ser excluída pneumonia.", "?pneumonia"),
+    ("É improvável que se trate de pneumonia.", "?pneumonia"),
+    ("Hipóteses: pneumonia, edema ou hemorragia.", "?pneumonia; ?edema; ?pulmonary_hemorrhage"),
+    ("Não há dúvida de que existe derrame.", "+pleural_effusion"),
+    ("Não surgiram novas opacidades.", "?lung_opacity"),
+    ("Hérnia de hiato não se observa.", "-hiatal_hernia"),
+    ("Sem, no entanto, sinais de pneumotórax.", "-pneumothorax"),
+    ("O mediastino não está alargado, nem há aumento da área cardíaca.", "-enlarged_cardiomediastinum; -cardiomegaly"),
+    ("Sem aumento da área cardíaca.", "-cardiomegaly"),
+    ("Sem aumento do derrame.", "+pleural_effusion unchanged"),
 ]  # fmt: skip
 
 
@@ -473,6 +524,7 @@ def test_default_mode_has_them_not() -> None:
         ("pt", "Nódulo de 8 mm na base esquerda.", "base", (8.0, "mm")),
         ("pt", "Derrame pleural de 1.200 mL.", None, (1200.0, "ml")),
         ("en", "Effusion of 1,200 mL.", None, (1200.0, "ml")),
+        ("pt", "Nódulo de 1,2 cm x 0,8 cm.", None, (1.2, "cm")),
         ("pt", "Massa de 5.3 cm.", None, (5.3, "cm")),  # a point where Portuguese has a comma
         ("en", "The endotracheal tube ends 4.5 cm above the carina.", "carina", (4.5, "cm")),
         ("pt", "Tubo orotraqueal a 4,5 cm da carina.", "carina", (4.5, "cm")),
@@ -505,7 +557,12 @@ def test_cues_are_the_words_that_decided(lang: str, text: str, cues: list[list[s
 
 @pytest.mark.parametrize(
     "text",
-    ["Há pneumo-\ntórax à direita.", "Há pneumo-\r\n tórax à direita.", "Há pneumotó-\nrax à direita."],
+    [
+        "Há pneumo-\ntórax à direita.",
+        unicodedata.normalize("NFD", "Há pneumo-\ntórax à direita."),
+        "Há pneumo-\r\n tórax à direita.",
+        "Há pneumotó-\nrax à direita.",
+    ],
 )
 def test_words_broken_at_the_end_of_a_line(text: str) -> None:
     (fact,) = read(text, lang="pt")

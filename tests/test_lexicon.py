@@ -9,22 +9,12 @@ from laudo import findings
 from laudo.errors import InputError
 from laudo.findings.lexicon import concepts, languages
 
-SENTENCES = [
-    pytest.param(concept.name, lang, sentence, kind == "examples", id=f"{concept.name}-{lang}-{sentence}")
-    for concept in concepts().values()
-    for kind in ("examples", "counterexamples")
-    for lang, given in getattr(concept, kind).items()
-    for sentence in given
-]
+
+def test_examples_state_their_concept_and_near_misses_do_not() -> None:
+    assert findings.mistaken() == []
 
 
-@pytest.mark.parametrize(("concept", "lang", "sentence", "states"), SENTENCES)
-def test_examples_state_their_concept(concept: str, lang: str, sentence: str, states: bool) -> None:
-    stated = {fact.finding for fact in findings.read(sentence, lang=lang) if fact.status != "absent"}
-    assert (concept in stated) == states
-
-
-@pytest.mark.parametrize("concept", concepts().values(), ids=lambda concept: concept.name)
+@pytest.mark.parametrize("concept", concepts().values(), ids=concepts())
 def test_every_concept_is_tried_in_every_language(concept) -> None:
     for lang in languages():
         assert concept.terms.get(lang) or concept.hints.get(lang) or concept.structure.get(lang)
@@ -48,7 +38,6 @@ silent = ["indicación"]
 spoken = ["hallazgos"]
 abbreviations = []
 unfinished = ["de"]
-denials = []
 """
 SPANISH_WORDS = """
 [pleural_effusion]
@@ -97,21 +86,47 @@ def test_a_new_language_is_data_files(tmp_path):
     ]
 
 
+def test_examples_of_ones_own_are_tried(tmp_path):
+    words = '[spacer]\nterms.en = ["gizmo"]\nexamples.en = ["A gadget on the left."]\ncounterexamples.en = ["No gizmo."]\n'
+    assert findings.mistaken(lexicon=folder(tmp_path, concepts__ours=words)) == [
+        "spacer, en: A gadget on the left."
+    ]
+
+
+def test_a_file_that_was_changed_is_read_again(tmp_path):
+    folder(tmp_path, concepts__ours='[spacer]\nterms.en = ["gizmo"]\n')
+    assert told("Gadget.", "en", tmp_path) == []
+    folder(tmp_path, concepts__ours='[spacer]\nterms.en = ["gadget"]\n')
+    findings.forget()
+    assert told("Gadget.", "en", tmp_path) == [("spacer", "present", None)]
+
+
+def test_words_that_fit_two_phrases_do_both(tmp_path):
+    """A word added in one place must not take it from a phrase with any ending in another."""
+    ours = folder(tmp_path, concepts__ours='[a]\nterms.en = ["gizmo*"]\n[b]\nterms.en = ["gizmos"]\n')
+    assert {finding for finding, *_ in told("Gizmos.", "en", ours)} == {"a", "b"}
+
+
 @pytest.mark.parametrize(
     ("files", "lang", "message"),
     [
         ({}, "pt", "holds neither concepts/ nor languages/"),
         ({"concepts__a": "[x"}, "pt", "cannot be read as TOML"),
-        ({"concepts__a": '[x]\nterm.pt = ["y"]'}, "pt", "no concept with these keys"),
-        ({"concepts__a": '[x]\nterms = ["y"]'}, "pt", "terms has no list of phrases"),
-        ({"concepts__a": '[x]\nterms.pt = ["(y|z"]'}, "pt", "a bracket of '(y|z' is not closed"),
-        ({"concepts__a": '[x]\nterms.pt = ["y"]'}, "xx", "no lexicon for the language 'xx'"),
-        ({"languages__es": "[cues]"}, "es", "no language with these tables"),
-        (
-            {"languages__es": '[layout]\ndecimal = ","'},
-            "es",
-            "lacks abbreviations, denials, silent, spoken, unfinished",
-        ),
+        ({"concepts__a": '[x]\nterm.pt = ["y"]'}, "pt", "x.term: Extra inputs are not permitted"),
+        ({"concepts__a": '[x]\nterms = ["y"]'}, "pt", "x.terms: Input should be a valid dictionary"),
+        ({"concepts__a": '[x]\nterms.pt = "yes"'}, "pt", "x.terms.pt: Input should be a valid list"),
+        ({"concepts__a": '[x]\nterms.pt = ["(yes|no"]'}, "pt", "the brackets of '(yes|no' are not closed"),
+        ({"concepts__a": '[x]\nterms.pt = ["(a (b|c)|d)"]'}, "pt", "not closed, or nest"),
+        ({"concepts__a": '[x]\nterms.pt = [""]'}, "pt", "'' may stand for nearly anything"),
+        ({"concepts__a": '[x]\nterms.pt = ["(yes|)"]'}, "pt", "'(yes|)' may stand for nearly anything"),
+        ({"concepts__a": '[x]\nterms.pt = ["o*"]'}, "pt", "'o*' may stand for nearly anything"),
+        ({"concepts__a": '[x]\nlabel = "Nodul"'}, "pt", "'Nodul' is no label of CheXpert"),
+        ({"concepts__a": '[x]\nsided = "false"'}, "pt", "x.sided: Input should be a valid boolean"),
+        ({"concepts__a": '[x]\nterms.pt = ["yes"]'}, "xx", "no lexicon for the language 'xx'"),
+        ({"languages__es": "[cues]"}, "es", "cues: Extra inputs are not permitted"),
+        ({"languages__es": '[side]\ncentral = ["foo"]'}, "es", "side.central"),
+        ({"languages__es": '[cue.negation]\nbefor = ["no"]'}, "es", "cue.negation.befor"),
+        ({"languages__es": '[layout]\nsilent = ["nota"]'}, "es", "the language es has no decimal sign"),
     ],
 )
 def test_a_fault_of_the_folder_is_named(tmp_path, files, lang, message):

@@ -267,7 +267,7 @@ def label(
     ],
     mode: Annotated[
         Literal["default", "reference"],
-        typer.Option(help="`reference`: labels made of the facts as chexpert-labeler does."),
+        typer.Option(help="`reference`: read and aggregate as chexpert-labeler does, quirks included."),
     ] = "default",
     lexicon: Annotated[
         Path | None,
@@ -277,6 +277,12 @@ def label(
     """Reports `{"id", "text"}` into CheXpert's 14 labels (1, 0, -1 or null) and the facts they follow from."""
     from laudo import findings, lines
 
+    findings.read("", lang=lang, lexicon=lexicon)  # a mistake in either is told before the first line
+    mistaken = findings.mistaken(lexicon=lexicon) if lexicon else []
+    if mistaken:
+        raise LaudoError(
+            f"{len(mistaken)} sentences are not read as the lexicon says", where="; ".join(mistaken[:3])
+        )
     for row in lines.read(file, keys=("id", "text")):
         facts = findings.read(row["text"], lang=lang, mode=mode, lexicon=lexicon)
         told = [findings.as_json(fact, text=row["text"]) for fact in facts]

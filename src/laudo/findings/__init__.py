@@ -4,6 +4,8 @@ One engine reads all languages; what differs is data (`concepts/*.toml`, `langua
 
     text        small letters without accents, and where each character stood
     sentences   those that may state findings
+    schema      what a file of the lexicon may say
+    phrases     how a phrase is written and found
     lexicon     the phrases of a sentence and what each does
     clauses     how far the words around a mention can reach
     verdicts    present, absent or uncertain
@@ -13,8 +15,8 @@ One engine reads all languages; what differs is data (`concepts/*.toml`, `langua
     labels      CheXpert's labels: `labels`
 """
 
-from laudo.findings.labels import LABELS, labels
-from laudo.findings.lexicon import Lang
-from laudo.findings.reading import Fact, Measure, Mode, as_json, forget, read
+from laudo.findings.labels import labels
+from laudo.findings.reading import Fact, Measure, Mode, as_json, forget, mistaken, read
+from laudo.findings.schema import LABELS, Lang
 
-__all__ = ["LABELS", "Fact", "Lang", "Measure", "Mode", "as_json", "forget", "labels", "read"]
+__all__ = ["LABELS", "Fact", "Lang", "Measure", "Mode", "as_json", "forget", "labels", "mistaken", "read"]

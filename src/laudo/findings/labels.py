@@ -4,13 +4,9 @@ from collections.abc import Iterable, Sequence
 
 from laudo.findings.lexicon import DEVICES
 from laudo.findings.reading import Fact, Mode
+from laudo.findings.schema import LABELS
 from laudo.findings.verdicts import Status
 
-LABELS: tuple[str, ...] = (
-    "Atelectasis", "Cardiomegaly", "Consolidation", "Edema", "Enlarged Cardiomediastinum", "Fracture",
-    "Lung Lesion", "Lung Opacity", "No Finding", "Pleural Effusion", "Pleural Other", "Pneumonia",
-    "Pneumothorax", "Support Devices",
-)  # fmt: skip
 VALUES: dict[Status, int] = {"present": 1, "uncertain": -1, "absent": 0}
 
 

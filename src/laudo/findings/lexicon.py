@@ -10,10 +10,9 @@ in several lists: it then does several things.
 """
 
 import re
-import tomllib
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from functools import cache, cached_property
 from importlib.resources import files
 from importlib.resources.abc import Traversable
@@ -21,14 +20,13 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from laudo.errors import InputError
+from laudo.findings import schema
 from laudo.findings.phrases import Phrases, Roles, expand
+from laudo.findings.schema import Concept, Lang, Language, Layout, Words
 from laudo.findings.text import fold
 
-Lang = str
-Words = Mapping[Lang, Sequence[str]]
 DEVICES = "Support Devices"
 ROLES = ("side", "location", "size", "change", "predicate", "joint", "scope", "unit")
-LAYOUT = {"decimal", "silent", "spoken", "abbreviations", "unfinished", "denials"}
 _MENTIONS = {"finding", "hint", "structure"}
 # What signs do: "atelectasis? pneumonia?", "? pneumonia", "effusion: none".
 _SIGNS: dict[str, Roles] = {
@@ -40,43 +38,6 @@ _SIGNS: dict[str, Roles] = {
 }
 # A number, or several as in "2,3 x 1,1" or "12 mm x 8", before a unit.
 _NUMBER = r"\d{1,5}(?:[.,]\d{1,3})?(?: ?[a-z]{0,2} ?[x×] ?\d{1,5}(?:[.,]\d{1,3})?){0,2}[\s-]?"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Concept:
-    """A finding or device: its words, a list for each language, and sentences that try them.
-
-    Attributes:
-        label: the label of CheXpert that it counts for; None for the further findings.
-        sided: whether it can be on the left or right.
-        incidental: whether a report that states it may still have no finding.
-        bare: whether chexpert-labeler takes a bare mention of its structure for the finding; of such a structure
-            "stable" or "obscured" leaves the finding uncertain.
-        terms: a mention states it. hints: a mention at most suggests it.
-        structure: words that say nothing until a predicate does: `abnormal` states it, `suspect` suggests it.
-        unless: phrases that hold its words and mean something else.
-        examples: sentences that state it. counterexamples: sentences that have no fact of it.
-    """
-
-    name: str
-    label: str | None
-    sided: bool
-    incidental: bool
-    bare: bool
-    terms: Words
-    hints: Words
-    structure: Words
-    abnormal: Words
-    suspect: Words
-    unless: Words
-    examples: Words
-    counterexamples: Words
-
-
-_LISTS = ("terms", "hints", "structure", "abnormal", "suspect", "unless", "examples", "counterexamples")
-_DEFAULTS: dict[str, Any] = {"label": None, "sided": True, "incidental": False, "bare": False} | {
-    key: {} for key in _LISTS
-}
 
 
 class Token(NamedTuple):
@@ -118,12 +79,12 @@ class Lexicon:
     concepts: Mapping[str, Concept]
     phrases: Phrases
     units: Phrases
-    layout: Mapping[str, Any]
+    layout: Layout
 
     @cached_property
     def _tokens(self) -> re.Pattern[str]:
         return re.compile(
-            rf"(?P<denied>:\s{{0,3}}(?:{'|'.join(map(fold, self.layout['denials'])) or '(?!)'})(?=\s{{0,3}}(?:[;,]|\Z)))"
+            rf"(?P<denied>:\s{{0,3}}(?:{'|'.join(map(fold, self.layout.denials)) or '(?!)'})(?=\s{{0,3}}(?:[;,]|\Z)))"
             rf"|(?<!\w){self.phrases.expression}|(?P<comma>,(?!\d)|[;:(]|(?<=\s)-(?=\s))|(?P<slash>/(?=[a-z]))"
             rf"|(?P<query>(?<![^\s(])\?(?=\s?\w))|(?P<asked>\?)"
             rf"|(?<![\w.,/]){_NUMBER}(?P<unit>{self.units.expression})"
@@ -157,75 +118,40 @@ def concepts(folder: Path | None = None) -> dict[str, Concept]:
     """The concepts of the package by name, with those of `folder` added or joined to them word by word.
 
     Raises:
-        InputError: a file cannot be read, is not TOML, or has a key that no concept has.
+        InputError: a file is at fault.
     """
-    merged: dict[str, dict[str, Any]] = {}
-    for name, source in _sources("concepts", folder):
-        for concept, given in source.items():
-            _check(given, f"{name}, [{concept}]")
-            _join(merged.setdefault(concept, {}), given)
-    return {name: Concept(name=name, **{**_DEFAULTS, **given}) for name, given in merged.items()}
+    merged: dict[str, Any] = {}
+    for file in _files("concepts", folder):
+        _join(merged, schema.read(file, schema.CONCEPTS))
+    return schema.CONCEPTS.validate_python(merged)
 
 
 @cache
-def languages(folder: Path | None = None) -> dict[Lang, dict[str, Any]]:
-    """What each language says of concepts, by its code; a file of `folder` adds a language or words to one."""
+def languages(folder: Path | None = None) -> dict[Lang, Language]:
+    """What each language says of concepts, by its code; a file of `folder` adds a language or words to one.
+
+    Raises:
+        InputError: a file is at fault, or a language has no decimal sign.
+    """
     merged: dict[Lang, dict[str, Any]] = {}
-    for name, source in _sources("languages", folder):
-        known = {*ROLES, "cue", "layout"}
-        if source.keys() - known:
-            raise InputError(
-                "is no language with these tables",
-                where=name,
-                mend=f"its tables are {', '.join(sorted(known))}",
-            )
-        _join(merged.setdefault(Path(name).stem, {}), source)
-    for lang, source in merged.items():
-        absent = LAYOUT - source.get("layout", {}).keys()
-        if absent:
-            raise InputError(
-                f"[layout] of the language {lang} lacks {', '.join(sorted(absent))}",
-                mend="see languages/en.toml",
-            )
-    return merged
+    for file in _files("languages", folder):
+        _join(merged.setdefault(Path(file.name).stem, {}), schema.read(file, schema.LANGUAGE))
+    spoken = {lang: schema.LANGUAGE.validate_python(given) for lang, given in merged.items()}
+    for lang in (lang for lang, language in spoken.items() if not language.layout.decimal):
+        raise InputError(
+            f"the language {lang} has no decimal sign", mend='write decimal = "," under [layout]'
+        )
+    return spoken
 
 
-def _sources(kind: str, folder: Path | None) -> Iterator[tuple[str, dict[str, Any]]]:
+def _files(kind: str, folder: Path | None) -> Iterator[Traversable]:
     places: list[Traversable] = [files(__package__) / kind]
     if folder:
         places.append(folder / kind)
     for place in (place for place in places if place.is_dir()):
-        for file in sorted(place.iterdir(), key=lambda file: file.name):
-            if file.name.endswith(".toml"):
-                yield str(file), _parsed(file)
-
-
-def _parsed(file: Traversable) -> dict[str, Any]:
-    try:
-        return tomllib.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise InputError(f"cannot be read as TOML: {error}", where=str(file)) from None
-
-
-def _check(given: Any, where: str) -> None:
-    known = {field.name for field in fields(Concept)} - {"name"}
-    if not isinstance(given, dict) or given.keys() - known:
-        raise InputError(
-            "is no concept with these keys",
-            where=where,
-            mend=f"the keys of a concept are {', '.join(sorted(known))}",
+        yield from sorted(
+            (file for file in place.iterdir() if file.name.endswith(".toml")), key=lambda file: file.name
         )
-    for key in given.keys() & set(_LISTS):
-        lists: list[Any] = list(given[key].values()) if isinstance(given[key], dict) else [None]
-        if not all(
-            isinstance(words, list) and all(isinstance(word, str) for word in words) for words in lists
-        ):
-            raise InputError(
-                f"{key} has no list of phrases", where=where, mend=f'write {key}.en = ["a phrase"]'
-            )
-        unclosed = [phrase for words in lists for phrase in words if phrase.count("(") != phrase.count(")")]
-        if unclosed:
-            raise InputError(f"a bracket of {unclosed[0]!r} is not closed", where=where)
 
 
 def _join(into: dict[str, Any], given: Mapping[str, Any]) -> None:
@@ -242,23 +168,28 @@ def _join(into: dict[str, Any], given: Mapping[str, Any]) -> None:
 # --- what each phrase does ---------------------------------------------------------------------------------------
 
 
-def _listed(
-    source: Mapping[str, Any], known: Iterable[Concept], lang: Lang
-) -> Iterator[tuple[str, str, str]]:
+def _listed(language: Language, known: Mapping[str, Concept], lang: Lang) -> Iterator[tuple[str, str, str]]:
     """Every phrase of the files with the role and the value its list gives it."""
-    for concept in known:
-        for phrase in (*concept.terms.get(lang, ()), *concept.hints.get(lang, ())):
-            if concept.label == DEVICES:
-                yield phrase, "device", concept.name
-        for role in ("terms", "hints", "structure", "abnormal", "suspect", "unless"):
-            name = {"terms": "finding", "hints": "hint"}.get(role, role)
-            yield from ((phrase, name, concept.name) for phrase in getattr(concept, role).get(lang, ()))
+    for name, concept in known.items():
+        if concept.label == DEVICES:
+            yield from (
+                (phrase, "device", name)
+                for words in (concept.terms, concept.hints)
+                for phrase in words.get(lang, ())
+            )
+        for role, words in _words_of(concept):
+            yield from ((phrase, role, name) for phrase in words.get(lang, ()))
     for role in ROLES:
-        for value, phrases in source.get(role, {}).items():
+        for value, phrases in getattr(language, role).items():
             yield from ((phrase, role, value) for phrase in phrases)
-    for kind, directions in source.get("cue", {}).items():
+    for kind, directions in language.cue.items():
         for direction, phrases in directions.items():
             yield from ((phrase, direction, kind) for phrase in phrases)
+
+
+def _words_of(concept: Concept) -> Iterator[tuple[str, Words]]:
+    yield from (("finding", concept.terms), ("hint", concept.hints))
+    yield from ((role, getattr(concept, role)) for role in ("structure", "abnormal", "suspect", "unless"))
 
 
 def _roles(listed: Iterable[tuple[str, str, str]]) -> dict[str, Roles]:
@@ -300,11 +231,11 @@ def load(lang: Lang, folder: Path | None = None) -> Lexicon:
     known, spoken = concepts(folder), languages(folder)
     if lang not in spoken:
         raise InputError(f"no lexicon for the language {lang!r}", mend=f"one of {', '.join(sorted(spoken))}")
-    roles = _roles(_listed(spoken[lang], known.values(), lang))
+    roles = _roles(_listed(spoken[lang], known, lang))
     return Lexicon(
         lang=lang,
         concepts=known,
         phrases=Phrases({phrase: does for phrase, does in roles.items() if "unit" not in does}),
         units=Phrases({phrase: does for phrase, does in roles.items() if "unit" in does}),
-        layout=spoken[lang]["layout"],
+        layout=spoken[lang].layout,
     )

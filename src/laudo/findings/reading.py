@@ -10,7 +10,8 @@ from typing import Any, Literal, NamedTuple
 from laudo.findings import sentences, structures
 from laudo.findings.clauses import clauses
 from laudo.findings.details import Place, details
-from laudo.findings.lexicon import DEVICES, Lang, Lexicon, Token, load
+from laudo.findings.lexicon import DEVICES, Lexicon, Token, concepts, languages, load
+from laudo.findings.schema import Lang
 from laudo.findings.text import fold, plain
 from laudo.findings.verdicts import Span, Status, Verdict, verdicts
 
@@ -18,7 +19,7 @@ Side = Literal["left", "right", "bilateral"]
 Size = Literal["small", "moderate", "large"]
 Change = Literal["new", "increased", "decreased", "unchanged", "resolved"]
 Mode = Literal["default", "reference"]
-REMEMBERED = 1 << 16
+REMEMBERED, LONGEST = 1 << 16, 1000  # sentences, and characters of the longest that is remembered
 
 
 class Measure(NamedTuple):
@@ -77,13 +78,13 @@ def read(text: str, *, lang: Lang, mode: Mode = "default", lexicon: Path | None 
     facts = [
         _placed(fact, start, offsets)
         for start, end in sentences.spans(unbroken, words)
-        for fact in _remembered(words, mode, folded[start:end])
+        for fact in (_remembered if end - start <= LONGEST else _facts)(words, mode, folded[start:end])
     ]
     return sorted(facts, key=lambda fact: (fact.start, fact.end))
 
 
 def _placed(fact: Fact, shift: int, offsets: Sequence[int]) -> Fact:
-    """The fact of a sentence as one of the text."""
+    """The fact of a sentence as one of the text; `dataclasses.replace` would take longer than the reading."""
     return Fact(
         finding=fact.finding,
         label=fact.label,
@@ -115,8 +116,23 @@ def _remembered(lexicon: Lexicon, mode: Mode, sentence: str) -> tuple[Fact, ...]
 
 
 def forget() -> None:
-    """Forgets the sentences read so far."""
-    _remembered.cache_clear()
+    """Forgets the sentences read so far and the lexicons, so that a file that was changed is read again."""
+    for remembered in (_remembered, load, concepts, languages):
+        remembered.cache_clear()
+
+
+def mistaken(*, lexicon: Path | None = None) -> list[str]:
+    """The examples and counterexamples of the lexicon that are not read as they should be, each with its concept."""
+    spoken = languages(lexicon)
+    return [
+        f"{name}, {lang}: {sentence}"
+        for name, concept in concepts(lexicon).items()
+        for sentences, should in ((concept.examples, True), (concept.counterexamples, False))
+        for lang in sentences.keys() & spoken.keys()
+        for sentence in sentences[lang]
+        if should
+        != any(f.finding == name and f.status != "absent" for f in read(sentence, lang=lang, lexicon=lexicon))
+    ]
 
 
 def _facts(lexicon: Lexicon, mode: Mode, sentence: str) -> list[Fact]:
@@ -203,7 +219,7 @@ def _fact(
 
 def _measure(words: str, unit: str, lexicon: Lexicon) -> Measure:
     """`2,3 x 1,1 cm` -> 2.3 cm. Three digits after a sign that is not the language's decimal sign are thousands."""
-    thousands = "." if lexicon.layout["decimal"] == "," else ","
+    thousands = "." if lexicon.layout.decimal == "," else ","
     numbers = (re.sub(rf"\{thousands}(?=\d{{3}}\b)", "", n) for n in re.findall(r"\d+(?:[.,]\d+)?", words))
     return Measure(max(float(number.replace(",", ".")) for number in numbers), unit)
 

@@ -1,10 +1,11 @@
 """The sentences of a report that may state findings: no indication, technique or comparison, no bare questions."""
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from functools import cache
 
 from laudo.findings.lexicon import Lexicon
+from laudo.findings.schema import Layout
 from laudo.findings.text import fold
 
 _STOP = re.compile(r"[.;](?=\s|\Z)")
@@ -72,29 +73,29 @@ _MARK = r"(?:[-*•]|\d{1,2}[.)]|[a-z]\))[ \t]"
 _PARAGRAPH = rf"(?:\r?\n|(?=[A-ZÀ-Ý][a-zà-ÿ])|{_MARK})"
 
 
-def _breaks(layout: Mapping[str, Sequence[str]], *, line: str) -> re.Pattern[str]:
+def _breaks(layout: Layout, *, line: str) -> re.Pattern[str]:
     """Where sentences end: group `end` matches there; a match without it protects a stop or a line break.
 
     A dash between blanks does, and a number of a list before a capital; a line break does before `line`, unless
     the line stops at a comma or at a word that cannot end a sentence.
     """
     return re.compile(
-        rf"\b{_words(layout['abbreviations'])}\.(?=\s{{1,4}}[a-zà-ÿ])"
-        rf"|(?:,|\b{_words(layout['unfinished'])})[ \t]{{0,8}}\r?\n"
+        rf"\b{_words(layout.abbreviations)}\.(?=\s{{1,4}}[a-zà-ÿ])"
+        rf"|(?:,|\b{_words(layout.unfinished)})[ \t]{{0,8}}\r?\n"
         r"|(?P<end>!|;(?!\s{0,3}[a-z]\))|(?<=[^\s(])\?|\?(?!\s?\w)|(?<=\s)[-–](?=\s)"
         r"|(?<=\s)(?:\d{1,2}\)|#\d{1,2})\s(?=[A-ZÀ-Ý])|\.(?=\s|\Z|[A-ZÀ-Ý])|(?<=[^\W\d_]{3})\.(?=[^\W\d_]{3})"
         rf"|\r?\n[ \t]{{0,8}}{line})"
     )
 
 
-def _headings(layout: Mapping[str, Sequence[str]]) -> re.Pattern[str]:
+def _headings(layout: Layout) -> re.Pattern[str]:
     """Headings at the start of a line or after a stop: group `silent` if what follows states no findings.
 
     More words may follow a silent one ("reason for exam (signs/symptoms):"); one that is spoken may stand alone on
     its line, without a colon.
     """
     return re.compile(
-        rf"(?:^|(?<=[.;]))[ \t]{{0,8}}(?:(?P<silent>{_words(layout['silent'])}(?:[ /]\(?[^\W\d_]{{1,20}}\)?){{0,5}})[ \t]?:"
-        rf"|{_words(layout['spoken'])}[ \t]?:|{_words(layout['spoken'])}[ \t]{{0,8}}$|[A-ZÀ-Ý][A-ZÀ-Ý /]{{2,40}}[ \t]?:)",
+        rf"(?:^|(?<=[.;]))[ \t]{{0,8}}(?:(?P<silent>{_words(layout.silent)}(?:[ /]\(?[^\W\d_]{{1,20}}\)?){{0,5}})[ \t]?:"
+        rf"|{_words(layout.spoken)}[ \t]?:|{_words(layout.spoken)}[ \t]{{0,8}}$|[A-ZÀ-Ý][A-ZÀ-Ý /]{{2,40}}[ \t]?:)",
         re.MULTILINE,
     )
