@@ -95,7 +95,7 @@ def _headings(layout: Layout) -> re.Pattern[str]:
     its line, without a colon.
     """
     return re.compile(
-        rf"(?:^|(?<=[.;]))[ \t]{{0,8}}(?:(?P<silent>{_words(layout.silent)}(?:[ /]\(?[^\W\d_]{{1,20}}\)?){{0,5}})[ \t]?:"
+        rf"(?:^|(?<=[.;?!]))[ \t]{{0,8}}(?:(?P<silent>{_words(layout.silent)}(?:[ /]\(?[^\W\d_]{{1,20}}\)?){{0,5}})[ \t]?:"
         rf"|{_words(layout.spoken)}[ \t]?:|{_words(layout.spoken)}[ \t]{{0,8}}$|[A-ZÀ-Ý][A-ZÀ-Ý /]{{2,40}}[ \t]?:)",
         re.MULTILINE,
     )
