@@ -32,6 +32,7 @@ bench: setup
 	$(BIN)/python benchmarks/phantom.py
 	$(BIN)/python benchmarks/prepare.py
 	$(BIN)/python benchmarks/images.py
+	$(BIN)/python benchmarks/accuracy.py
 
 clean:
 	rm -rf .venv runs .pytest_cache .mypy_cache .ruff_cache .hypothesis dist

@@ -39,6 +39,15 @@ def verdicts(clauses: Iterable[Sequence[Token]], targets: set[int], *, or_doubts
 
 
 def _verdicts(chunks: Sequence[Chunk], *, or_doubts: bool) -> dict[int, Verdict]:
+    before, after = _ahead(chunks), _behind(chunks)
+    either = _alternatives(chunks) if or_doubts else {}
+    return {
+        start: _decide(before=before[start], after=after[start] | either.get(start, {})) for start in before
+    }
+
+
+def _ahead(chunks: Sequence[Chunk]) -> dict[int, Cues]:
+    """The cues before each target."""
     before: dict[int, Cues] = {}
     reach: Cues = {}
     last = Chunk([], "")
@@ -47,6 +56,11 @@ def _verdicts(chunks: Sequence[Chunk], *, or_doubts: bool) -> dict[int, Verdict]
             reach = {kind: cue for kind, cue in reach.items() if cue.does("rest")}
         reach = _forward(chunk, reach, before)
         last = chunk
+    return before
+
+
+def _behind(chunks: Sequence[Chunk]) -> dict[int, Cues]:
+    """The cues after each target."""
     after: dict[int, Cues] = {}
     carried: Cues = {}
     following = Chunk([], "")
@@ -54,18 +68,16 @@ def _verdicts(chunks: Sequence[Chunk], *, or_doubts: bool) -> dict[int, Verdict]
         if not (following.listed == "or" or (following.listed == "and" and chunk.is_plain)):
             carried = {}
         elif following.joint == "comma":  # "opacity, atelectasis or pneumonia possible" hedges no opacity
-            carried = {kind: cue for kind, cue in carried.items() if kind not in ("hedge", "doubt")}
+            carried = _less(carried, "hedge", "doubt")
         carried = _backward(chunk, carried, after)
         following = chunk
-    for chunk in chunks:
         if chunk.is_of_part and chunk.has_device:  # a tip that is not seen is no tube that is not there
-            after |= {
-                start: {k: c for k, c in after[start].items() if k != "negation"} for start in chunk.targets
-            }
-    either = _alternatives(chunks) if or_doubts else {}
-    return {
-        start: _decide(before=before[start], after=after[start] | either.get(start, {})) for start in before
-    }
+            after |= {start: _less(after[start], "negation") for start in chunk.targets}
+    return after
+
+
+def _less(cues: Cues, *kinds: str) -> Cues:
+    return {kind: cue for kind, cue in cues.items() if kind not in kinds}
 
 
 def _goes_on(last: Chunk, chunk: Chunk) -> bool:
