@@ -13,7 +13,7 @@ import typer
 from typer.testing import CliRunner
 
 from conftest import TINY
-from laudo import __version__, cli
+from laudo import __version__, cli, findings
 
 COMMANDS = sorted(typer.main.get_command(cli.app).commands)
 
@@ -65,7 +65,7 @@ def on(root):
 
 def test_the_commands_are_those_that_exist():
     stages = {"prepare", "translate", "check", "train", "generate", "evaluate", "report"}
-    assert stages | {"run", "status", "demo", "phantom", "sections"} <= set(COMMANDS)
+    assert stages | {"run", "status", "demo", "phantom", "sections", "label"} <= set(COMMANDS)
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -260,6 +260,55 @@ def test_sections_of_a_file_that_is_none(laudo, tmp_path):
     one_message(laudo("sections", "--lang", "en", tmp_path), str(tmp_path), "Is a directory")
 
 
+LAUDO = {"id": "7", "text": "Nódulo de 1,2 cm no lobo superior direito. Não se pode excluir pneumonia."}
+
+
+def lines_of(tmp_path, *rows):
+    path = tmp_path / "reports.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
+    return path
+
+
+def test_label_gives_labels_and_facts_with_their_places(laudo, tmp_path):
+    made = json.loads(laudo("label", "--lang", "pt", lines_of(tmp_path, LAUDO)).out)
+    assert made["id"] == "7" and len(made["labels"]) == 14
+    assert {k: v for k, v in made["labels"].items() if v is not None} == {"Lung Lesion": 1, "Pneumonia": -1}
+    nodule, pneumonia = made["facts"]
+    assert nodule == {
+        "finding": "nodule", "label": "Lung Lesion", "status": "present", "side": "right", "location": "upper_lobe", "size": None,
+        "measure": {"value": 1.2, "unit": "cm"}, "change": None, "incidental": False, "start": 0, "end": 6, "cues": [],
+    }  # fmt: skip
+    assert LAUDO["text"][pneumonia["start"] : pneumonia["end"]] == "pneumonia"
+    assert pneumonia["cues"] == [{"text": "Não se pode excluir", "start": 43, "end": 62}]
+
+
+def test_label_as_the_reference_does(laudo, tmp_path):
+    path = lines_of(tmp_path, {"id": "a", "text": "Effusion. No effusion. Possible effusion."})
+    modes = (("--mode", "reference"), ())
+    made = [json.loads(laudo("label", "--lang", "en", *mode, path).out)["labels"] for mode in modes]
+    assert [labels["Pleural Effusion"] for labels in made] == [-1, 1]
+
+
+def test_label_with_words_of_ones_own(laudo, tmp_path):
+    (tmp_path / "concepts").mkdir()
+    words = tmp_path / "concepts" / "ours.toml"
+    words.write_text('[gizmo]\nterms.en = ["gizmo"]\nexamples.en = ["A gizmo."]\n', "utf-8")
+    path = lines_of(tmp_path, {"id": "a", "text": "No gizmo."})
+    made = json.loads(laudo("label", "--lang", "en", "--lexicon", tmp_path, path).out)
+    assert [(fact["finding"], fact["status"]) for fact in made["facts"]] == [("gizmo", "absent")]
+    words.write_text('[gizmo]\nterms.en = ["gizmo"]\nexamples.en = ["A gadget."]\n', "utf-8")
+    findings.forget()
+    one_message(laudo("label", "--lang", "en", "--lexicon", tmp_path, path), "gizmo, en: A gadget.")
+
+
+def test_label_names_a_language_it_has_not_even_of_no_lines(laudo, tmp_path):
+    one_message(
+        laudo("label", "--lang", "es", lines_of(tmp_path)),
+        "no lexicon for the language 'es'",
+        "one of en, pt",
+    )
+
+
 def test_a_reader_that_has_enough_is_no_mistake(tmp_path):
     path = tmp_path / "reports.jsonl"
     path.write_text((json.dumps({"id": "a", "text": "x" * 1000}) + "\n") * 2000, "utf-8")
@@ -295,7 +344,7 @@ def test_prepare_counts_and_names_what_it_leaves_out(laudo, experiment, phantom_
         image.write_bytes(image.read_bytes()[:300])
     for image in unseen.iterdir():
         image.unlink()
-    rewrite_reports(phantom_copy, {blank.name: " \n", gone.name: None, silent.name: "FINAL REPORT\n"})
+    rewrite_reports(phantom_copy, {blank.name: " \n", gone.name: None, silent.name: "FINAL LAUDO\n"})
     ended = laudo("prepare", experiment(on(phantom_copy)), "--runs", tmp_path / "runs")
     assert ended.code == 0
     lines = ended.out.splitlines()

@@ -465,7 +465,16 @@ def test_any_piece_repeated_is_read_in_linear_time(piece: str, lang) -> None:
 
 
 @pytest.mark.parametrize(
-    "piece", ["possível derrame ", "coração normal ", "sem derrame, ", "coração ", "derrame e "]
+    "piece",
+    [
+        "possível derrame ",
+        "coração normal ",
+        "sem derrame, ",
+        "coração ",
+        "derrame e ",
+        "derrame à base mas sem ",
+        "derrame à esquerda (a? ",
+    ],
 )
 def test_long_monotonous_lists_are_read(piece: str) -> None:
     facts = read(piece * 10_000, lang="pt")

@@ -281,7 +281,8 @@ def label(
     mistaken = findings.mistaken(lexicon=lexicon) if lexicon else []
     if mistaken:
         raise LaudoError(
-            f"{len(mistaken)} sentences are not read as the lexicon says", where="; ".join(mistaken[:3])
+            f"the lexicon does not read {len(mistaken)} of its sentences as it should",
+            where="; ".join(mistaken[:3]),
         )
     for row in lines.read(file, keys=("id", "text")):
         facts = findings.read(row["text"], lang=lang, mode=mode, lexicon=lexicon)

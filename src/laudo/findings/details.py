@@ -36,12 +36,16 @@ def details(clauses: Iterable[Sequence[Token]], mentions: set[int]) -> dict[int,
                 continue
             placed = [_nearest(chunk, kind) for chunk in cut]
             if kind in _SHARED:
-                sides = {start: kinds["side"].value for start, kinds in given.items() if "side" in kinds}
-                _share(cut, placed, sides if kind == "location" else {})
+                _share(cut, placed, _sides(cut, given) if kind == "location" else {})
             for start, place in (item for places in placed for item in places.items()):
                 if place:
                     given[start][kind] = place
     return given
+
+
+def _sides(cut: Sequence[Chunk], given: Mapping[int, Mapping[str, Place]]) -> dict[int, str]:
+    mentions = (start for chunk in cut for start in chunk.targets)
+    return {start: given[start]["side"].value for start in mentions if "side" in given[start]}
 
 
 def _nearest(chunk: Chunk, kind: str) -> dict[int, Place | None]:

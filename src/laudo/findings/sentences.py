@@ -32,16 +32,18 @@ def _section(
     if silent:
         blank = _BLANK_LINE.search(plain, start, end)
         start = blank.end() if blank else end
+    tells = False
     for stop in ends.finditer(plain, start, end):
         if stop["end"] is None:
             continue
+        tells = tells or (stop["end"] == "?" and _tells(plain, start, stop.start()))
+        if stop["end"] == "?" and tells and _GOES_ON.match(plain, stop.end(), end):
+            continue  # "opacity at the base: atelectasis? pneumonia?" is one sentence
         if stop["end"] != "?":
             yield start, stop.start()
-        elif _tells(plain, start, stop.start()):
-            if _GOES_ON.match(plain, stop.end(), end):
-                continue  # "opacity at the base: atelectasis? pneumonia?" is one sentence
+        elif tells:
             yield start, stop.end()
-        start = stop.end()
+        start, tells = stop.end(), False
     if start < end:
         yield start, end
 
@@ -49,7 +51,7 @@ def _section(
 def _tells(plain: str, start: int, end: int) -> bool:
     """Whether a sentence says something before it asks: "opacity (atelectasis?)", not "pneumonia?"."""
     colon = _COLON.search(plain, start, end)
-    return bool(colon and len(plain[start : colon.start()].split()) > 0)
+    return bool(colon and plain[start : colon.start()].strip())
 
 
 @cache
