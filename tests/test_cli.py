@@ -344,7 +344,7 @@ def test_prepare_counts_and_names_what_it_leaves_out(laudo, experiment, phantom_
         image.write_bytes(image.read_bytes()[:300])
     for image in unseen.iterdir():
         image.unlink()
-    rewrite_reports(phantom_copy, {blank.name: " \n", gone.name: None, silent.name: "FINAL LAUDO\n"})
+    rewrite_reports(phantom_copy, {blank.name: " \n", gone.name: None, silent.name: "FINAL REPORT\n"})
     ended = laudo("prepare", experiment(on(phantom_copy)), "--runs", tmp_path / "runs")
     assert ended.code == 0
     lines = ended.out.splitlines()
