@@ -286,7 +286,7 @@ def _interval(measured: Interval) -> str:
 
 def _people(read: Mapping[str, Read]) -> str:
     lines = []
-    for held_out, title in ((False, "developed on"), (True, "held out, run once")):
+    for held_out, title in ((False, "developed on"), (True, "held out")):
         half = {name: report for name, report in read.items() if is_held_out(name) == held_out}
         scores = against_people(half)
         lines += [

@@ -36,6 +36,8 @@ _SIGNS: dict[str, Roles] = {
     "query": {"before": ("hedge",)},
     "denied": {"after": ("negation",)},
 }
+# What stands for a capital that means a side, once the text is in small letters.
+_CAPITALS = "\ue000\ue001\ue002\ue003"
 # A number, or several as in "2,3 x 1,1" or "12 mm x 8", before a unit.
 _NUMBER = r"\d{1,5}(?:[.,]\d{1,3})?(?: ?[a-z]{0,2} ?[x×] ?\d{1,5}(?:[.,]\d{1,3})?){0,2}[\s-]?"
 
@@ -89,6 +91,20 @@ class Lexicon:
             rf"|(?P<query>(?<![^\s(])\?(?=\s?\w))|(?P<asked>\?)"
             rf"|(?<![\w.,/]){_NUMBER}(?P<unit>{self.units.expression})"
         )
+
+    def marked(self, plain: str, folded: str) -> str:
+        """The folded text with the capitals that mean a side told from small letters: "derrame pleural E"."""
+        signs = dict(zip(self.layout.capitals, _CAPITALS, strict=False))
+        whole, last = [], 0
+        for met in self._capitals.finditer(plain):
+            whole += [folded[last : met.start()], signs[met[0]]]
+            last = met.end()
+        return "".join([*whole, folded[last:]]) if whole else folded
+
+    @cached_property
+    def _capitals(self) -> re.Pattern[str]:
+        letters = "|".join(map(re.escape, self.layout.capitals)) or "(?!)"
+        return re.compile(rf"(?:(?<=[a-zà-ÿ][ (/])|(?<=[a-zà-ÿ] \()|(?<=[A-Z]/))(?:{letters})(?!\w)")
 
     def is_word(self, folded: str) -> bool:
         """Whether it is a word of a phrase."""
@@ -232,6 +248,8 @@ def load(lang: Lang, folder: Path | None = None) -> Lexicon:
     if lang not in spoken:
         raise InputError(f"no lexicon for the language {lang!r}", mend=f"one of {', '.join(sorted(spoken))}")
     roles = _roles(_listed(spoken[lang], known, lang))
+    capitals = zip(_CAPITALS, spoken[lang].layout.capitals.values(), strict=False)
+    roles |= {sign: {"side": (side,)} for sign, side in capitals}
     return Lexicon(
         lang=lang,
         concepts=known,

@@ -74,7 +74,7 @@ def read(text: str, *, lang: Lang, mode: Mode = "default", lexicon: Path | None 
     """
     words = load(lang, lexicon)
     unbroken, offsets = plain(text, is_word=words.is_word)
-    folded = fold(unbroken)
+    folded = words.marked(unbroken, fold(unbroken))
     facts = [
         _placed(fact, start, offsets)
         for start, end in sentences.spans(unbroken, words)

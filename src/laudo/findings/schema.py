@@ -84,13 +84,17 @@ class Layout(_Strict):
     Attributes:
         decimal: the decimal sign.
         denials: words that deny after a colon ("effusion: none").
-        silent: headings of sections that state no findings. spoken: headings of those that do.
+        silent: headings of sections that state no findings; of the `brief` ones the first line alone. spoken:
+            headings of those that do.
+        capitals: letters that mean a side where they stand alone.
         abbreviations: words whose stop ends no sentence. unfinished: words that end no sentence at the end of a line.
     """
 
     decimal: Literal[".", ","] | None = None
     denials: list[Short] = []
     silent: list[Short] = []
+    brief: list[Short] = []
+    capitals: dict[str, Literal["left", "right"]] = {}
     spoken: list[Short] = []
     abbreviations: list[Short] = []
     unfinished: list[Short] = []

@@ -11,6 +11,9 @@ from laudo.findings.text import fold
 _STOP = re.compile(r"[.;](?=\s|\Z)")
 _COLON = re.compile(r"[:(,]")
 _BLANK_LINE = re.compile(r"(?<=\S)[ \t]{0,8}\r?\n[ \t]{0,8}\r?\n")
+_NEXT_LINE = re.compile(
+    r":[ \t]{0,8}\S[^\n]*(?<![,\s])[ \t]{0,8}\n(?=\s{0,8}[A-ZÀ-Ý])|(?<=\S)[ \t]{0,8}\r?\n[ \t]{0,8}\r?\n"
+)
 _GOES_ON = re.compile(r"\s{0,3}(?![A-ZÀ-Ý])[\w(]")
 
 
@@ -18,20 +21,27 @@ def spans(plain: str, lexicon: Lexicon) -> Iterator[tuple[int, int]]:
     """Where each such sentence starts and ends. In a text without a full stop, a line is a sentence."""
     sentences, lines, headings = _layout(lexicon)
     ends = sentences if _STOP.search(plain) else lines
-    start, silent = 0, False
+    start, silence = 0, None
     for heading in headings.finditer(plain):
-        yield from _section(plain, ends, start, heading.start(), silent=silent)
-        start, silent = heading.start(), bool(heading["silent"])
-    yield from _section(plain, ends, start, len(plain), silent=silent)
+        yield from _section(plain, ends, start, heading.start(), silence=silence)
+        start, silence = heading.start(), _silence(heading)
+    yield from _section(plain, ends, start, len(plain), silence=silence)
+
+
+def _silence(heading: re.Match[str]) -> re.Pattern[str] | None:
+    """What ends the silence of a heading: a blank line; of a brief one, a line after what stands on its own."""
+    if heading["brief"]:
+        return _NEXT_LINE
+    return _BLANK_LINE if heading["silent"] or heading["alone"] else None
 
 
 def _section(
-    plain: str, ends: re.Pattern[str], start: int, end: int, *, silent: bool
+    plain: str, ends: re.Pattern[str], start: int, end: int, *, silence: re.Pattern[str] | None
 ) -> Iterator[tuple[int, int]]:
-    """The sentences of a section; of a silent one those after its first blank line: a body without a heading."""
-    if silent:
-        blank = _BLANK_LINE.search(plain, start, end)
-        start = blank.end() if blank else end
+    """The sentences of a section; of a silent one those after the end of its silence: a body without a heading."""
+    if silence:
+        over = silence.search(plain, start, end)
+        start = over.end() if over else end
     tells = False
     for stop in ends.finditer(plain, start, end):
         if stop["end"] is None:
@@ -96,8 +106,11 @@ def _headings(layout: Layout) -> re.Pattern[str]:
     More words may follow a silent one ("reason for exam (signs/symptoms):"); one that is spoken may stand alone on
     its line, without a colon.
     """
+    silent, brief, spoken = map(_words, (layout.silent, layout.brief, layout.spoken))
+    more = r"(?:[ /]\(?[^\W\d_]{1,20}\)?){0,5}"
+    title = r"[A-ZÀ-Ý](?:[A-ZÀ-Ý /]{2,40}|[a-zà-ÿ]{2,20}(?: [a-zà-ÿ]{1,20}){0,3})"
     return re.compile(
-        rf"(?:^|(?<=[.;?!]))[ \t]{{0,8}}(?:(?P<silent>{_words(layout.silent)}(?:[ /]\(?[^\W\d_]{{1,20}}\)?){{0,5}})[ \t]?:"
-        rf"|{_words(layout.spoken)}[ \t]?:|{_words(layout.spoken)}[ \t]{{0,8}}$|[A-ZÀ-Ý][A-ZÀ-Ý /]{{2,40}}[ \t]?:)",
+        rf"(?:^|(?<=[.;?!]))[ \t]{{0,8}}(?:(?P<brief>{brief})[ \t]?(?=:)|(?P<silent>{silent}{more})[ \t]?:|{spoken}[ \t]?:"
+        rf"|(?P<alone>{silent})[ \t]{{0,8}}$|{spoken}[ \t]{{0,8}}$)|^[ \t]{{0,8}}{title}[ \t]?:|(?<=[.;?!])[ \t]{{0,8}}[A-ZÀ-Ý][A-ZÀ-Ý /]{{2,40}}[ \t]?:",
         re.MULTILINE,
     )
