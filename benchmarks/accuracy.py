@@ -15,7 +15,6 @@ import hashlib
 import os
 import re
 import sys
-import tarfile
 import time
 import tomllib
 from collections import Counter
@@ -23,10 +22,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
-from xml.etree import ElementTree
 
 import numpy as np
 
+import openi
 from laudo import findings
 from laudo.findings import LABELS, Fact, reading
 from laudo.phantom import corpus
@@ -62,17 +61,10 @@ def is_held_out(key: str) -> bool:
 
 def reports(folder: Path) -> dict[str, tuple[str, str]]:
     """Findings and impression of every report of Open-i, by the name it has in the table of labels."""
-    with tarfile.open(folder / "openi" / "NLMCXR_reports.tgz") as archive:
-        return {
-            f"CXR{Path(member.name).stem}": _sections(archive.extractfile(member).read())  # type: ignore[union-attr]
-            for member in archive
-            if member.name.endswith(".xml")
-        }
-
-
-def _sections(xml: bytes) -> tuple[str, str]:
-    texts = {node.get("Label"): node.text or "" for node in ElementTree.fromstring(xml).iter("AbstractText")}
-    return texts.get("FINDINGS", ""), texts.get("IMPRESSION", "")
+    return {
+        f"CXR{Path(name).stem}": (sections.get("FINDINGS", ""), sections.get("IMPRESSION", ""))
+        for name, sections in openi.reports(folder)
+    }
 
 
 def gold(folder: Path) -> dict[str, Read]:
@@ -180,16 +172,6 @@ def decisions(some: Iterable[Case], lang: str) -> Decisions:
     return Decisions(right, n, stated_right, stated)
 
 
-def wrong(case: Case, lang: str) -> dict[str, tuple[int | None, int | None]]:
-    """The labels that are not as the case says: what it says, and what was read."""
-    made = labels_of([getattr(case, lang)], lang)
-    return {
-        label: (case.labels.get(label), made[label])
-        for label in case.judged
-        if made[label] != case.labels.get(label)
-    }
-
-
 class Facts(NamedTuple):
     """Facts of the phantom: stated, of them read right, and those read that no sentence states."""
 
@@ -206,13 +188,7 @@ def key(fact: Fact) -> tuple[str | None, str, str | None]:
 def on_phantom(studies: Iterable[corpus.Study], lang: str) -> dict[bool, Facts]:
     """The facts of every sentence of the target sections, by whether its wording was set aside."""
     totals: dict[bool, Counter[str]] = {False: Counter(), True: Counter()}
-    for sentence in (
-        s
-        for study in studies
-        for section in study.report.sections
-        if _is_target(section.header)
-        for s in section.sentences
-    ):
+    for sentence in (s for study in studies for section in study.report.target for s in section.sentences):
         truth = Counter(
             (PHANTOM[said.fact.finding], said.fact.status, said.fact.side) for said in sentence.said
         )
@@ -220,10 +196,6 @@ def on_phantom(studies: Iterable[corpus.Study], lang: str) -> dict[bool, Facts]:
         total = totals[any(said.set_aside for said in sentence.said)]
         total.update(stated=truth.total(), right=(truth & read).total(), surplus=(read - truth).total())
     return {aside: Facts(**total) for aside, total in totals.items()}
-
-
-def _is_target(header: str) -> bool:
-    return header in ("FINDINGS", "IMPRESSION", "")
 
 
 def same_facts(studies: Iterable[corpus.Study]) -> tuple[int, int]:

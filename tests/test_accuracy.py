@@ -9,7 +9,11 @@ import accuracy
 from laudo.phantom import corpus
 
 REAL = os.environ.get("LAUDO_REAL_DATA")
-STUDIES = list(corpus.studies(count=600, seed=3))
+
+
+@pytest.fixture(scope="module")
+def studies():
+    return list(corpus.studies(count=600, seed=3))
 
 
 @pytest.mark.skipif(not REAL, reason="LAUDO_REAL_DATA names no folder with real reports")
@@ -42,16 +46,16 @@ def test_label_decisions_on_hand_written_cases(name, lang):
 
 
 @pytest.mark.parametrize("lang", ["en", "pt"])
-def test_facts_of_the_phantom(lang):
-    facts = accuracy.on_phantom(STUDIES, lang)
+def test_facts_of_the_phantom(studies, lang):
+    facts = accuracy.on_phantom(studies, lang)
     known, aside = facts[False], facts[True]
     assert known.stated > 2000 and aside.stated > 200
     assert known.right / known.stated >= 0.99 and aside.right / aside.stated >= 0.95
     assert known.surplus + aside.surplus <= 0.01 * (known.stated + aside.stated)
 
 
-def test_both_languages_give_the_same_facts():
-    same, n = accuracy.same_facts(STUDIES)
+def test_both_languages_give_the_same_facts(studies):
+    same, n = accuracy.same_facts(studies)
     assert same / n >= 0.99
 
 

@@ -10,13 +10,13 @@ import json
 import os
 import subprocess
 import sys
-import tarfile
 import textwrap
-import xml.etree.ElementTree as ET
 from itertools import groupby
 from pathlib import Path
 
 import pytest
+
+import openi
 
 REAL = os.environ.get("LAUDO_REAL_DATA")
 pytestmark = pytest.mark.skipif(
@@ -63,20 +63,10 @@ layer = 2
 def reports() -> list[str]:
     """The shortest findings and impressions of Open-i, in MIMIC's form; the small translator knows few words."""
     found = []
-    with tarfile.open(Path(REAL or "") / "openi" / "NLMCXR_reports.tgz") as archive:
-        for member in archive:
-            if member.name.endswith(".xml"):
-                texts = {
-                    e.get("Label"): e.text for e in ET.parse(archive.extractfile(member)).iter("AbstractText")
-                }
-                if texts.get("FINDINGS") and texts.get("IMPRESSION"):
-                    found.append(
-                        [
-                            f"{name}: {texts[name]}"
-                            for name in ("INDICATION", "FINDINGS", "IMPRESSION")
-                            if texts[name]
-                        ]
-                    )
+    for _, texts in openi.reports(Path(REAL or "")):
+        if texts.get("FINDINGS") and texts.get("IMPRESSION"):
+            blocks = ("INDICATION", "FINDINGS", "IMPRESSION")
+            found.append([f"{name}: {texts[name]}" for name in blocks if texts[name]])
     found.sort(key=lambda blocks: (len(" ".join(blocks)), blocks))
     rows = [
         [textwrap.fill(b, 78, initial_indent=" ", subsequent_indent=" ") for b in blocks] for blocks in found

@@ -2,12 +2,10 @@
 
 import os
 import re
-import tarfile
 import textwrap
 import time
 import tomllib
 import unicodedata
-import xml.etree.ElementTree as ET
 from collections.abc import Iterator
 from importlib.resources import files
 from pathlib import Path
@@ -16,6 +14,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+import openi
 from laudo.sections import Lang, chosen, reference, render, split, target, unwrap
 
 LANGUAGES: tuple[Lang, ...] = ("en", "pt")
@@ -498,11 +497,8 @@ real = pytest.mark.skipif(not REAL, reason="LAUDO_REAL_DATA names no folder of r
 
 def openi_reports() -> Iterator[tuple[str, dict[str, str]]]:
     """The 3,955 real reports of Open-i: file, and its sections in their order."""
-    with tarfile.open(Path(REAL or "") / "openi" / "NLMCXR_reports.tgz") as archive:
-        for member in archive:
-            if member.name.endswith(".xml"):
-                texts = ET.parse(archive.extractfile(member)).iter("AbstractText")
-                yield member.name, {node.get("Label").lower(): (node.text or "").strip() for node in texts}
+    for name, sections in openi.reports(Path(REAL or "")):
+        yield name, {label.lower(): text.strip() for label, text in sections.items()}
 
 
 def in_mimic_form(sections: dict[str, str]) -> str:

@@ -17,6 +17,7 @@ One engine reads all languages; what differs is data (`concepts/*.toml`, `langua
 
 from laudo.findings.labels import labels
 from laudo.findings.reading import Fact, Measure, Mode, as_json, forget, mistaken, read
-from laudo.findings.schema import LABELS, Lang
+from laudo.findings.schema import Lang
+from laudo.mimic import LABELS
 
 __all__ = ["LABELS", "Fact", "Lang", "Measure", "Mode", "as_json", "forget", "labels", "mistaken", "read"]

@@ -4,8 +4,8 @@ from collections.abc import Iterable, Sequence
 
 from laudo.findings.lexicon import DEVICES
 from laudo.findings.reading import Fact, Mode
-from laudo.findings.schema import LABELS
 from laudo.findings.verdicts import Status
+from laudo.mimic import LABELS
 
 VALUES: dict[Status, int] = {"present": 1, "uncertain": -1, "absent": 0}
 

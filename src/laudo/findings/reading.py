@@ -145,15 +145,14 @@ def _facts(lexicon: Lexicon, mode: Mode, sentence: str) -> list[Fact]:
     targets = named | {predicate.start for predicate in predicates.values()}
     cut = list(clauses(tokens, targets))
     said, given = verdicts(cut, targets, or_doubts=mode == "reference"), details(cut, named)
-    stated = [
-        (finding in mention.says("finding"), mention, finding, verdict)
+    facts = [
+        (
+            finding in mention.says("finding"),
+            _fact(lexicon, sentence, mention, finding, verdict, given[mention.start]),
+        )
         for mention in mentions
         for finding, verdict in _stated(lexicon, mode, mention, said, predicates)
         if verdict.status
-    ]
-    facts = [
-        (outright, _fact(lexicon, sentence, mention, finding, verdict, given[mention.start]))
-        for outright, mention, finding, verdict in stated
     ]
     return list(_without_signs(facts))
 

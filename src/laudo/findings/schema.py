@@ -10,13 +10,8 @@ from typing import Annotated, Any, Literal, TypeVar
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from laudo.errors import InputError
+from laudo.mimic import LABELS
 
-LABELS: tuple[str, ...] = (
-    "Atelectasis", "Cardiomegaly", "Consolidation", "Edema", "Enlarged Cardiomediastinum", "Fracture",
-    "Lung Lesion", "Lung Opacity", "No Finding", "Pleural Effusion", "Pleural Other", "Pneumonia",
-    "Pneumothorax", "Support Devices",
-)  # fmt: skip
-"""CheXpert's labels, in the order of MIMIC-CXR-JPG's tables."""
 _NESTED = re.compile(r"\([^)]*\(|\)[^(]*\)|^[^(]*\)|\([^)]*$")
 _WORDLESS = re.compile(r"\W*")
 

@@ -12,7 +12,7 @@ _STOP = re.compile(r"[.;](?=\s|\Z)")
 _COLON = re.compile(r"[:(,]")
 _BLANK_LINE = re.compile(r"(?<=\S)[ \t]{0,8}\r?\n[ \t]{0,8}\r?\n")
 _NEXT_LINE = re.compile(
-    r":[ \t]{0,8}\S[^\n]*(?<![,\s])[ \t]{0,8}\n(?=\s{0,8}[A-ZÀ-Ý])|(?<=\S)[ \t]{0,8}\r?\n[ \t]{0,8}\r?\n"
+    rf":[ \t]{{0,8}}\S[^\n]*(?<![,\s])[ \t]{{0,8}}\n(?=\s{{0,8}}[A-ZÀ-Ý])|{_BLANK_LINE.pattern}"
 )
 _GOES_ON = re.compile(r"\s{0,3}(?![A-ZÀ-Ý])[\w(]")
 

@@ -47,10 +47,17 @@ class Report:
     addendum: Section | None = None
 
     @property
+    def target(self) -> tuple[Section, ...]:
+        """Findings and impression, or the bare text."""
+        return tuple(s for s in self.sections if s.header in ("FINDINGS", "IMPRESSION", ""))
+
+    @property
     def said(self) -> tuple[tuple[str, Said], ...]:
-        target = [s for s in self.sections if s.header in ("FINDINGS", "IMPRESSION", "")]
         return tuple(
-            (s.header.lower(), said) for s in target for sentence in s.sentences for said in sentence.said
+            (s.header.lower(), said)
+            for s in self.target
+            for sentence in s.sentences
+            for said in sentence.said
         )
 
     def mimic_text(self) -> str:
