@@ -20,8 +20,9 @@ setup: .venv/ready
 demo: setup
 	$(BIN)/laudo demo
 
+# Each file goes to one worker, as what its tests share is expensive to make.
 test: setup
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder
 
 check: setup
 	$(BIN)/ruff format --check .
@@ -33,6 +34,7 @@ bench: setup
 	$(BIN)/python benchmarks/prepare.py
 	$(BIN)/python benchmarks/images.py
 	$(BIN)/python benchmarks/accuracy.py
+	$(BIN)/python benchmarks/long_texts.py
 
 clean:
 	rm -rf .venv runs .pytest_cache .mypy_cache .ruff_cache .hypothesis dist

@@ -1,4 +1,4 @@
-"""The real reports of Open-i (Indiana University), as the folder that LAUDO_REAL_DATA names holds them."""
+"""The real reports of Open-i (Indiana University), in the folder that LAUDO_REAL_DATA names."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from xml.etree import ElementTree
 
 
 def reports(folder: Path) -> Iterator[tuple[str, dict[str, str]]]:
-    """The 3,955 reports: the name of the file, and the sections by name, in their order."""
+    """Yields the 3,955 reports: the name of the file, and the sections by name, in their order."""
     with tarfile.open(folder / "openi" / "NLMCXR_reports.tgz") as archive:
         for member in archive:
             if member.name.endswith(".xml"):

@@ -1,10 +1,10 @@
-"""Preparation of text alone, from the zip to the finished table, on one core; beside the original study's method.
+"""Preparation of text alone, from the zip to the finished table, on one core; beside the paper's method.
 
 python benchmarks/prepare.py [--studies 227835] [--folder DIR]
 
 Makes phantom trees of a quarter, a half and all of the studies (kept in DIR for another run), and for each runs
 `laudo prepare` in a process of its own. On the largest, the join of the tables is then timed against the way of
-the study's code, written anew here from what it does: pandas rows one by one into nested dictionaries, each row
+the paper's code, written anew here from what it does: pandas rows one by one into nested dictionaries, each row
 of labels searched split by split. That method reads no report.
 """
 
@@ -90,10 +90,10 @@ def ours(root: Path) -> int:
 
 
 def theirs(root: Path) -> int:
-    """What the study's `split_mimic.py` does with the split and label tables, without limits."""
+    """What the paper's `split_mimic.py` does with the split and label tables, without limits."""
     import pandas
 
-    from laudo.mimic import LABELS, SPLITS
+    from laudo.vocabulary import LABELS, SPLITS
 
     frames = {
         name: pandas.read_csv(root / f"mimic-cxr-2.0.0-{name}.csv.gz")

@@ -73,9 +73,17 @@ def xlm_roberta(lines: list[str]) -> tuple[XLMRobertaModel, XLMRobertaTokenizer]
     specials = [(name, 0.0) for name in ("<s>", "<pad>", "</s>", "<unk>")]
     tokenizer = XLMRobertaTokenizer(vocab=[*specials, *dict([*letters, *words]).items(), ("<mask>", 0.0)])
     config = XLMRobertaConfig(
-        vocab_size=len(tokenizer), hidden_size=HIDDEN, num_hidden_layers=LAYERS, num_attention_heads=4, intermediate_size=256,
-        max_position_embeddings=514, pad_token_id=1, bos_token_id=0, eos_token_id=2, type_vocab_size=1,
-    )  # fmt: skip
+        vocab_size=len(tokenizer),
+        hidden_size=HIDDEN,
+        num_hidden_layers=LAYERS,
+        num_attention_heads=4,
+        intermediate_size=256,
+        max_position_embeddings=514,
+        pad_token_id=1,
+        bos_token_id=0,
+        eos_token_id=2,
+        type_vocab_size=1,
+    )
     return XLMRobertaModel(config), tokenizer
 
 
@@ -131,48 +139,56 @@ def main() -> None:
     parser.add_argument("--only", help="the folder's name, to train one of the two")
     args = parser.parse_args()
     lines = texts(3000)
-    for name, build, langs in (
-        ("encoder-pt", bert, ("pt", "pt")),
-        ("encoder-multilingual", xlm_roberta, ("en", "pt")),
-    ):
-        if args.only not in (None, name):
-            continue
-        torch.manual_seed(0)
-        model, tokenizer = build(lines)
-        folder, rng = args.folder / name, Random(name)
-        folder.mkdir(parents=True, exist_ok=True)
-        print(name, sum(p.numel() for p in model.parameters()), "weights", flush=True)
+    for name, (build, langs) in ENCODERS.items():
+        if args.only in (None, name):
+            torch.manual_seed(0)
+            model, tokenizer = build(lines)
+            _train(args.folder / name, model, tokenizer, langs, minutes=args.minutes)
 
-        def loss_of_step(step: int, model=model, tokenizer=tokenizer, langs=langs, rng=rng) -> torch.Tensor:
-            rows = [pair(rng, langs) for _ in range(20)]
-            a, b = (embed(model, tokenizer, [row[i] for row in rows]) for i in (0, 1))
-            wanted = torch.arange(len(rows))
-            # Means over tokens as well: they bring the two languages together before single words can.
-            near = torch.stack([bertscores(*a, *b), pooled(*a) @ pooled(*b).T]) / TEMPERATURE
-            return sum(
-                torch.nn.functional.cross_entropy(x, wanted) for logits in near for x in (logits, logits.T)
-            )
 
-        def save(model=model, tokenizer=tokenizer, folder=folder) -> None:
-            model.half().save_pretrained(folder)
-            model.float()
-            tokenizer.save_pretrained(folder)
+ENCODERS = {"encoder-pt": (bert, ("pt", "pt")), "encoder-multilingual": (xlm_roberta, ("en", "pt"))}
+"""Folder -> what builds the encoder, and the languages of the texts that it compares."""
 
-        def measure(model=model, tokenizer=tokenizer, langs=langs) -> dict[str, float]:
-            return {
-                f"wins{'_new' * new}": matched_wins(model, tokenizer, langs, new_wordings=bool(new))
-                for new in (0, 1)
-            }
 
-        train(
-            list(model.parameters()),
-            loss_of_step,
-            minutes=args.minutes,
-            rate=5e-4,
-            save=save,
-            measure=measure,
-            log=folder / "training.jsonl",
-        )
+def _train(folder: Path, model, tokenizer, langs: tuple[str, str], *, minutes: float) -> None:
+    rng = Random(folder.name)
+    folder.mkdir(parents=True, exist_ok=True)
+    print(folder.name, sum(p.numel() for p in model.parameters()), "weights", flush=True)
+
+    def save() -> None:
+        model.half().save_pretrained(folder)
+        model.float()
+        tokenizer.save_pretrained(folder)
+
+    def measure() -> dict[str, float]:
+        return {
+            "wins": matched_wins(model, tokenizer, langs, new_wordings=False),
+            "wins_new": matched_wins(model, tokenizer, langs, new_wordings=True),
+        }
+
+    train(
+        list(model.parameters()),
+        lambda step: contrast(model, tokenizer, [pair(rng, langs) for _ in range(20)]),
+        minutes=minutes,
+        rate=5e-4,
+        save=save,
+        measure=measure,
+        log=folder / "training.jsonl",
+    )
+
+
+def contrast(model, tokenizer, rows: list[tuple[str, str]]) -> torch.Tensor:
+    """The loss of a batch of pairs: each text shall be nearest to the other text of its pair."""
+    a, b = (embed(model, tokenizer, [row[side] for row in rows]) for side in (0, 1))
+    matches = torch.arange(len(rows))
+    # Means over tokens as well: they bring the two languages together before single words can.
+    near = torch.stack([bertscores(*a, *b), pooled(*a) @ pooled(*b).T]) / TEMPERATURE
+    losses = [
+        torch.nn.functional.cross_entropy(directed, matches)
+        for logits in near
+        for directed in (logits, logits.T)
+    ]
+    return sum(losses)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The training loop of the small models: AdamW, warm-up, cosine over a number of minutes, saved as it goes."""
+"""The training loop of the small models: AdamW, warm-up, a cosine over some minutes, saved as it goes."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def train(
     measure: Callable[[], dict[str, float]] | None = None,
     warm_up: int = 100,
 ) -> None:
-    """Trains until the minutes (process time over threads) are over; every tenth of them saves and measures."""
+    """Trains until the minutes (process time over threads) are over; saves and measures at every tenth."""
     optimizer = torch.optim.AdamW(parameters, lr=rate, betas=(0.9, 0.98), weight_decay=0.01)
     start, step, tenth, recent = time.process_time(), 0, 0, 0.0
     while (spent := (time.process_time() - start) / torch.get_num_threads() / 60) < minutes:

@@ -13,7 +13,9 @@ from random import Random
 import torch
 from transformers import Gemma3ForCausalLM, Gemma3TextConfig
 
-from laudo import prompts
+from laudo.engines import messages
+from laudo.engines.in_process import encode
+from laudo.train.examples import collate, example
 from loop import train
 from vocabulary import gemma_tokenizer, reports, texts
 
@@ -30,7 +32,7 @@ def pairs(*, seed: int, new_wordings: bool = False):
 
 
 def mixed(*, seed: int):
-    """As `pairs`, every other one made of sentences of several reports in any order: to translate each for itself."""
+    """As `pairs`; every other one is made of sentences of several reports, to be translated one by one."""
     rng = Random(seed)
     sentences = (
         sentence
@@ -38,53 +40,51 @@ def mixed(*, seed: int):
         for section in report.sections
         for sentence in section.sentences
     )
-    for whole in pairs(seed=seed):
-        yield whole
-        some = list(islice(sentences, 24))
-        rng.shuffle(some)
-        some = some[: rng.randint(1, 9)]
-        yield " ".join(s.en for s in some), " ".join(s.pt for s in some)
+    for section_pair in pairs(seed=seed):
+        yield section_pair
+        drawn = list(islice(sentences, 24))
+        rng.shuffle(drawn)
+        drawn = drawn[: rng.randint(1, 9)]
+        yield " ".join(s.en for s in drawn), " ".join(s.pt for s in drawn)
 
 
 def small_gemma(tokenizer, *, hidden: int, layers: int, inner: int) -> Gemma3TextConfig:
     heads = hidden // 32
     return Gemma3TextConfig(
-        vocab_size=len(tokenizer), hidden_size=hidden, intermediate_size=inner, num_hidden_layers=layers, num_attention_heads=heads,
-        num_key_value_heads=heads // 2, head_dim=32, query_pre_attn_scalar=32, sliding_window=512, max_position_embeddings=4096,
-        layer_types=["sliding_attention" if i % 2 == 0 else "full_attention" for i in range(layers)],
-        pad_token_id=tokenizer.pad_token_id, bos_token_id=tokenizer.bos_token_id, eos_token_id=tokenizer.eos_token_id,
-    )  # fmt: skip
-
-
-def encode(tokenizer, en: str, pt: str) -> tuple[list[int], list[int]]:
-    asked = tokenizer.apply_chat_template(
-        prompts.translation(en, prompt=prompts.TRANSLATE), tokenize=False, add_generation_prompt=True
+        vocab_size=len(tokenizer),
+        hidden_size=hidden,
+        intermediate_size=inner,
+        num_hidden_layers=layers,
+        num_attention_heads=heads,
+        num_key_value_heads=heads // 2,
+        head_dim=32,
+        query_pre_attn_scalar=32,
+        sliding_window=512,
+        max_position_embeddings=4096,
+        layer_types=["full_attention" if layer % 2 else "sliding_attention" for layer in range(layers)],
+        pad_token_id=tokenizer.pad_token_id,
+        bos_token_id=tokenizer.bos_token_id,
+        eos_token_id=tokenizer.eos_token_id,
     )
-    question = tokenizer(asked, add_special_tokens=False).input_ids
-    answer = tokenizer(f"{pt}<end_of_turn>\n", add_special_tokens=False).input_ids
-    return question + answer, [-100] * len(question) + answer
 
 
 def batch(tokenizer, rows: list[tuple[str, str]]) -> dict[str, torch.Tensor]:
-    encoded = [encode(tokenizer, *row) for row in rows]
-    width = max(len(ids) for ids, _ in encoded)
-    pad = tokenizer.pad_token_id
-    ids = torch.tensor([i + [pad] * (width - len(i)) for i, _ in encoded])
-    labels = torch.tensor([y + [-100] * (width - len(y)) for _, y in encoded])
-    return {"input_ids": ids, "labels": labels, "attention_mask": (ids != pad).long()}
+    examples = [
+        example(tokenizer, messages.translation(en, prompt=messages.TRANSLATE), pt) for en, pt in rows
+    ]
+    return collate(examples, pad=tokenizer.pad_token_id)
 
 
 @torch.no_grad()
 def exact(model, tokenizer, rows: list[tuple[str, str]]) -> float:
     """The share of sections translated word for word as the phantom renders them."""
     model.eval()
-    chats = [prompts.translation(en, prompt=prompts.TRANSLATE) for en, _ in rows]
-    asked = tokenizer.apply_chat_template(chats, tokenize=False, add_generation_prompt=True)
-    inputs = tokenizer(asked, add_special_tokens=False, return_tensors="pt", padding=True)
-    out = model.generate(**inputs, max_new_tokens=120, do_sample=False)
-    got = tokenizer.batch_decode(out[:, inputs.input_ids.shape[1] :], skip_special_tokens=True)
+    chats = [messages.translation(en, prompt=messages.TRANSLATE) for en, _ in rows]
+    inputs = encode(tokenizer, chats)
+    tokens = model.generate(**inputs, max_new_tokens=120, do_sample=False)
+    replies = tokenizer.batch_decode(tokens[:, inputs["input_ids"].shape[1] :], skip_special_tokens=True)
     model.train()
-    return sum(g.strip() == pt for g, (_, pt) in zip(got, rows, strict=True)) / len(rows)
+    return sum(reply.strip() == pt for reply, (_, pt) in zip(replies, rows, strict=True)) / len(rows)
 
 
 def main() -> None:
@@ -97,35 +97,20 @@ def main() -> None:
     args = parser.parse_args()
     torch.manual_seed(0)
     tokenizer = gemma_tokenizer(texts(4000), size=2048)
-    model = Gemma3ForCausalLM._from_config(
-        small_gemma(tokenizer, hidden=128, layers=4, inner=384), attn_implementation="sdpa"
-    )
-    if args.start:
-        model.load_state_dict(Gemma3ForCausalLM.from_pretrained(args.start, dtype=torch.float32).state_dict())
-    model.generation_config.update(
-        eos_token_id=[tokenizer.eos_token_id, tokenizer.convert_tokens_to_ids("<end_of_turn>")],
-        do_sample=False,
-    )
+    model = small_translator(tokenizer, start=args.start)
     print(sum(p.numel() for p in model.parameters()), "weights", flush=True)
-    source, held = (
-        mixed(seed=args.seed),
-        {new: list(islice(pairs(seed=7 + new, new_wordings=bool(new)), 200)) for new in (0, 1)},
-    )
+    source = mixed(seed=args.seed)
+    held = list(islice(pairs(seed=7), 200))
+    held_new_wordings = list(islice(pairs(seed=8, new_wordings=True), 200))
 
     def loss_of_step(step: int) -> torch.Tensor:
-        pool = sorted(islice(source, 32), key=lambda row: len(row[0]))
-        return model(**batch(tokenizer, pool)).loss
+        rows = sorted(islice(source, 32), key=lambda row: len(row[0]))
+        return model(**batch(tokenizer, rows)).loss
 
     def save() -> None:
         model.half().save_pretrained(args.folder)
         model.float()
         tokenizer.save_pretrained(args.folder)
-
-    def measure() -> dict[str, float]:
-        return {
-            "exact": exact(model, tokenizer, held[0]),
-            "exact_new_wordings": exact(model, tokenizer, held[1]),
-        }
 
     args.folder.mkdir(parents=True, exist_ok=True)
     train(
@@ -134,9 +119,23 @@ def main() -> None:
         minutes=args.minutes,
         rate=args.rate,
         save=save,
-        measure=measure,
+        measure=lambda: {
+            "exact": exact(model, tokenizer, held),
+            "exact_new_wordings": exact(model, tokenizer, held_new_wordings),
+        },
         log=args.folder / "training.jsonl",
     )
+
+
+def small_translator(tokenizer, *, start: Path | None) -> Gemma3ForCausalLM:
+    """A fresh model, or one with the weights that an earlier run left."""
+    config = small_gemma(tokenizer, hidden=128, layers=4, inner=384)
+    model = Gemma3ForCausalLM._from_config(config, attn_implementation="sdpa")
+    if start:
+        model.load_state_dict(Gemma3ForCausalLM.from_pretrained(start, dtype=torch.float32).state_dict())
+    ends = [tokenizer.eos_token_id, tokenizer.convert_tokens_to_ids("<end_of_turn>")]
+    model.generation_config.update(eos_token_id=ends, do_sample=False)
+    return model
 
 
 if __name__ == "__main__":

@@ -9,13 +9,22 @@ from random import Random
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, trainers
 from transformers import GemmaTokenizer
 
-from laudo import prompts
-from laudo.phantom.compose import Report, compose
-from laudo.phantom.facts import Fact, sample
+from laudo.engines import messages
+from laudo.phantom.compose import ComposedReport, compose
+from laudo.phantom.facts import TrueFact, sample
 
 SPECIAL = [
-    "<pad>", "<eos>", "<bos>", "<unk>", "<mask>", "<start_of_turn>", "<end_of_turn>", "<start_of_image>", "<end_of_image>", "<image_soft_token>",
-]  # fmt: skip
+    "<pad>",
+    "<eos>",
+    "<bos>",
+    "<unk>",
+    "<mask>",
+    "<start_of_turn>",
+    "<end_of_turn>",
+    "<start_of_image>",
+    "<end_of_image>",
+    "<image_soft_token>",
+]
 
 # Gemma's turns: roles user and model, a system text folded into the first user turn.
 TEMPLATE = """{{ bos_token }}{%- for message in messages -%}
@@ -28,7 +37,7 @@ TEMPLATE = """{{ bos_token }}{%- for message in messages -%}
 {%- if add_generation_prompt -%}<start_of_turn>model{{ '\\n' }}{%- endif -%}"""
 
 
-def reports(*, seed: int, new_wordings: bool = False) -> Iterator[tuple[list[Fact], Report]]:
+def reports(*, seed: int, new_wordings: bool = False) -> Iterator[tuple[list[TrueFact], ComposedReport]]:
     """Endless phantom reports, none of any corpus that `laudo phantom` writes."""
     number = 0
     while True:
@@ -40,13 +49,13 @@ def reports(*, seed: int, new_wordings: bool = False) -> Iterator[tuple[list[Fac
 
 def texts(count: int) -> list[str]:
     """Section texts in both languages, prompts and turn words."""
-    found = []
+    lines = []
     for (_, report), _ in zip(reports(seed=1), range(count), strict=False):
         for section in report.sections:
-            found += [section.en, section.pt, f"{section.header}: {section.en}"]
+            lines += [section.en, section.pt, f"{section.header}: {section.en}"]
     headings = ["FINDINGS: ", "IMPRESSION: ", "ACHADOS: ", "IMPRESSÃO: "] * count
-    fixed = [prompts.TRANSLATE, prompts.REPORT, prompts.EXEMPLAR, ENGLISH_PROMPT, "user\nmodel\n"] * 200
-    return found + headings + fixed
+    fixed = [messages.TRANSLATE, messages.REPORT, messages.EXEMPLAR, ENGLISH_PROMPT, "user\nmodel\n"] * 200
+    return lines + headings + fixed
 
 
 ENGLISH_PROMPT = "Describe the findings in these chest radiographs."
@@ -70,9 +79,14 @@ def gemma_tokenizer(lines: Iterable[str], *, size: int) -> GemmaTokenizer:
     trained.train_from_iterator(lines, trainer)
     model = json.loads(trained.to_str())["model"]
     tokenizer = GemmaTokenizer(
-        vocab=model["vocab"], merges=[tuple(pair) for pair in model["merges"]], add_bos_token=True, padding_side="left",
-        boi_token="<start_of_image>", eoi_token="<end_of_image>", image_token="<image_soft_token>",
+        vocab=model["vocab"],
+        merges=[tuple(pair) for pair in model["merges"]],
+        add_bos_token=True,
+        padding_side="left",
+        boi_token="<start_of_image>",
+        eoi_token="<end_of_image>",
+        image_token="<image_soft_token>",
         extra_special_tokens=["<start_of_turn>", "<end_of_turn>"],
-    )  # fmt: skip
+    )
     tokenizer.chat_template = TEMPLATE
     return tokenizer

@@ -34,8 +34,10 @@ size_px = 48
 model = "phantom:translator"
 max_new_tokens = 24
 
-[train]
+[reporter]
 model = "phantom:reporter"
+
+[train]
 learning_rate = 5e-3
 epochs = 1
 batch_size = 2
@@ -44,7 +46,6 @@ gradient_checkpointing = false
 evaluations = 2
 
 [generate]
-model = "phantom:reporter"
 max_new_tokens = 12
 
 [arms.zero_shot]
@@ -71,12 +72,67 @@ DOZEN = {"count": 12, "seed": 4, "proportions": (6, 3, 3), "size_px": 64}
 """How the phantom tree of the tests is made."""
 
 
-def study_row(**given):
-    """A row of `studies`; what is not given is null or empty."""
-    nothing = dict.fromkeys(
+def study_row(**values):
+    """A row of `studies`; every other column is null or empty."""
+    absent = dict.fromkeys(
         ("taken", "prior", "prior_report", "encoding", "chexpert", "negbio", "radiologist", "excluded")
     )
-    return {**nothing, "views": [], "images": [], "sections": {}, "target": {}, "removed": {}, **given}
+    return {**absent, "views": [], "images": [], "sections": {}, "target": {}, "removed": {}, **values}
+
+
+LONGEST = {"test_study", "test_real_input"}
+"""Files of few tests that take minutes. They come first, so that no worker is left with one at the end."""
+
+
+def pytest_collection_modifyitems(items):
+    items.sort(key=lambda item: item.path.stem not in LONGEST)
+
+
+def finished(plan, *, until=None, **rows):
+    """Makes every partition of a plan in order, and returns the plan.
+
+    Args:
+        until: the name of the last partition to make.
+        rows: by the name of the table. Each partition of a divided table takes those that are its own; a
+            table that is not named stays empty.
+    """
+    from laudo import store
+
+    for partition in plan:
+        own = [row for row in rows.get(partition.table.name, ()) if _belongs(row, partition.division)]
+        is_training = partition.table.name == "training"
+        store.make(partition, _with_adapter(own), files="adapter" if is_training else "")
+        if partition.name == until:
+            break
+    return plan
+
+
+def _belongs(row, division):
+    """Whether a row belongs to a division: to `arm=lora/label_f1`, for example, if its arm is `lora` and
+    its column `metric` has a measure of label_f1."""
+    from laudo.metrics import METRICS
+
+    for place in filter(None, division.split("/")):
+        column, is_column, value = place.partition("=")
+        if is_column:
+            belongs = row[column] == value
+        else:
+            belongs = row["metric"] in next(metric.measures for metric in METRICS if metric.name == place)
+        if not belongs:
+            return False
+    return True
+
+
+def _with_adapter(rows):
+    """Gives the rows of a partition; beside those of the training lies an invented adapter."""
+
+    def build(folder):
+        if folder.name == "training":
+            (folder / "adapter").mkdir(exist_ok=True)
+            (folder / "adapter" / "adapter_config.json").write_text("{}")
+        return rows
+
+    return build
 
 
 @pytest.fixture(autouse=True)
@@ -98,7 +154,7 @@ def no_network(monkeypatch):
 @pytest.fixture
 def one_core(monkeypatch):
     """Work stays in this process: what a test replaces is replaced there too, and nothing is spawned."""
-    monkeypatch.setattr("laudo.spread.workers", lambda: 1)
+    monkeypatch.setattr("laudo.store.spread.workers", lambda: 1)
 
 
 @pytest.fixture
@@ -114,7 +170,7 @@ def phantom_tree(tmp_path_factory):
 
     folder = tmp_path_factory.mktemp("phantom")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("laudo.spread.workers", lambda: 1)
+        patch.setattr("laudo.store.spread.workers", lambda: 1)
         for _ in corpus.write(folder, **DOZEN):
             pass
     return folder

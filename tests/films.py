@@ -1,4 +1,4 @@
-"""Films that the tests of images share, made here with known grey values, and the real ones where they are."""
+"""Films that the tests of images share: made here with known grey values, and real ones if available."""
 
 import os
 from pathlib import Path
@@ -10,7 +10,7 @@ from PIL import Image
 from pydicom.dataset import FileDataset, FileMetaDataset
 from pydicom.uid import ComputedRadiographyImageStorage, ExplicitVRLittleEndian, generate_uid
 
-from laudo.images import read
+from laudo.images import decode
 
 REAL = Path(os.environ.get("LAUDO_REAL_DATA", ""))
 real = pytest.mark.skipif(
@@ -31,7 +31,7 @@ DEEP = np.tile(np.arange(0, 4096, 16, dtype=np.uint16), (64, 1))
 
 
 def grey(path: Path, **options: Any) -> np.ndarray[Any, np.dtype[np.int16]]:
-    image = read(path, **options).image
+    image = decode(path, **options).image
     assert image.mode == "L"
     return np.asarray(image).astype(np.int16)
 

@@ -1,4 +1,4 @@
-"""BERTScore, held against the `bert-score` package on tiny random models and against hand-worked pairs."""
+"""BERTScore, compared with the `bert-score` package on tiny random models and with hand-worked pairs."""
 
 import bert_score
 import numpy as np
@@ -9,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import laudo
-from laudo.bertscore import Embedded, Encoder, Score, score
 from laudo.errors import InputError
+from laudo.metrics.bertscore import Similarity, score
+from laudo.metrics.encoder import Embedded, Encoder
 
 LAYER = 2
 WORDS = [
@@ -27,16 +28,22 @@ PAIRS = [
 ]
 
 
+SIZES = {
+    "hidden_size": 32,
+    "num_hidden_layers": 3,
+    "num_attention_heads": 2,
+    "intermediate_size": 48,
+    "initializer_range": 0.3,
+}
+
+
 def save_bert(folder, **tokenizer_settings):
     specials = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
     letters = sorted({letter for word in WORDS for letter in word})
     pieces = [*specials, *WORDS, ".", ",", *letters, *(f"##{letter}" for letter in letters)]
     vocab = {piece: i for i, piece in enumerate(dict.fromkeys(pieces))}
     tokenizer = transformers.BertTokenizer(vocab=vocab, strip_accents=False, **tokenizer_settings)
-    config = transformers.BertConfig(
-        vocab_size=len(vocab), hidden_size=32, num_hidden_layers=3, num_attention_heads=2,
-        intermediate_size=48, max_position_embeddings=64, initializer_range=0.3,
-    )  # fmt: skip
+    config = transformers.BertConfig(vocab_size=len(vocab), max_position_embeddings=64, **SIZES)
     return save(folder, transformers.BertModel(config), tokenizer)
 
 
@@ -46,10 +53,8 @@ def save_xlm_roberta(folder, **tokenizer_settings):
     vocab = [(s, 0.0) for s in specials] + [(f"▁{w}", -2.0) for w in WORDS] + [(x, -6.0) for x in letters]
     tokenizer = transformers.XLMRobertaTokenizer(vocab=[*vocab, ("<mask>", 0.0)], **tokenizer_settings)
     config = transformers.XLMRobertaConfig(
-        vocab_size=len(tokenizer), hidden_size=32, num_hidden_layers=3, num_attention_heads=2,
-        intermediate_size=48, max_position_embeddings=66, pad_token_id=1, type_vocab_size=1,
-        initializer_range=0.3,
-    )  # fmt: skip
+        vocab_size=len(tokenizer), max_position_embeddings=66, pad_token_id=1, type_vocab_size=1, **SIZES
+    )
     return save(folder, transformers.XLMRobertaModel(config), tokenizer)
 
 
@@ -98,34 +103,33 @@ def test_agrees_with_bert_score(saved, family, layer):
     for i, column in enumerate(("precision", "recall", "f1")):
         np.testing.assert_allclose([getattr(s, column) for s in got], expected[i], atol=1e-5, err_msg=column)
     assert {s.why for s in got} == {"", "candidate truncated"}
-    assert (
-        got[1].precision < 0.99
-    )  # the random model tells tokens apart, so that the comparison means something
+    # The random model distinguishes tokens, so that the comparison means something.
+    assert got[1].precision < 0.99
 
 
 def test_precision_is_of_the_candidate_and_recall_of_the_reference():
     # By hand: one of the candidate's two words is in the reference, the reference's only word is found.
     got = score(candidates=["derrame pleural"], references=["derrame"], encoder=Words())
-    assert got == [Score(0.5, 1.0, pytest.approx(2 / 3), "")]
+    assert got == [Similarity(0.5, 1.0, pytest.approx(2 / 3), "")]
 
 
 def test_special_tokens_weigh_nothing():
     # By hand: no word in common; the special tokens match each other and must not count.
     got = score(candidates=["derrame"], references=["pleural direito"], encoder=Words())
-    assert got == [Score(0.0, 0.0, 0.0, "")]
+    assert got == [Similarity(0.0, 0.0, 0.0, "")]
 
 
 @pytest.mark.parametrize("reference", [None, "", " \n", "\x00"])
 def test_without_reference_there_is_no_score(encoder, reference):
     for candidate in ("derrame", ""):
         got = score(candidates=[candidate], references=[reference], encoder=encoder)
-        assert got == [Score(None, None, None, "no reference")]
+        assert got == [Similarity(None, None, None, "no reference")]
 
 
 @pytest.mark.parametrize("candidate", ["", "  ", "\u200b"])
 def test_empty_candidate_scores_zero(encoder, candidate):
     got = score(candidates=[candidate], references=["derrame"], encoder=encoder)
-    assert got == [Score(0.0, 0.0, 0.0, "empty candidate")]
+    assert got == [Similarity(0.0, 0.0, 0.0, "empty candidate")]
 
 
 @pytest.mark.parametrize("family", SAVE)
@@ -174,10 +178,8 @@ def test_signature_says_what_fixes_the_number(saved, encoder, tmp_path):
     name, model, weights, *rest = encoder.signature.split("|")
     assert (name, model) == ("bertscore", "model:bert")
     assert weights.startswith("weights:") and len(weights) == len("weights:") + 12
-    assert rest == [
-        "layer:2", "idf:no", "rescale:no",
-        f"transformers:{transformers.__version__}", f"version:{laudo.__version__}",
-    ]  # fmt: skip
+    versions = [f"transformers:{transformers.__version__}", f"version:{laudo.__version__}"]
+    assert rest == ["layer:2", "idf:no", "rescale:no", *versions]
     assert Encoder(saved["bert"], layer=LAYER).signature == encoder.signature
     other = save_bert(tmp_path / "bert")  # other random weights under the same name
     assert Encoder(other, layer=LAYER).signature.split("|")[2] != weights
@@ -186,13 +188,22 @@ def test_signature_says_what_fixes_the_number(saved, encoder, tmp_path):
 def test_a_model_not_on_disk_is_not_fetched(tmp_path):
     with pytest.raises(InputError, match="cannot be loaded") as caught:
         Encoder(str(tmp_path / "absent"), layer=1)
-    assert "fetch the model first" in caught.value.mend
+    assert "fetch the model first" in caught.value.fix
+
+
+def test_an_error_without_a_message_is_named_by_its_kind(saved, monkeypatch):
+    def fail(*_, **__):
+        raise OSError
+
+    monkeypatch.setattr(transformers.AutoConfig, "from_pretrained", fail)
+    with pytest.raises(InputError, match="cannot be loaded: OSError"):
+        Encoder(saved["bert"], layer=LAYER)
 
 
 def test_a_layer_that_does_not_exist(saved):
     with pytest.raises(InputError, match="layer 4 does not exist") as caught:
         Encoder(saved["bert"], layer=4)
-    assert caught.value.mend == "choose one from 0 to 3"
+    assert caught.value.fix == "choose one from 0 to 3"
 
 
 def test_another_family_is_refused(tmp_path):

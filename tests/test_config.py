@@ -6,11 +6,12 @@ from pathlib import Path
 
 import pytest
 
-import laudo.experiments
+import laudo.experiment
 from conftest import TINY
-from laudo import config, prompts
-from laudo.config import Experiment, load, shipped
+from laudo.engines import messages
 from laudo.errors import ExperimentError, InputError
+from laudo.experiment import Experiment, Prepare, load, shipped
+from laudo.metrics import METRICS
 
 
 def written(folder, text=TINY):
@@ -20,26 +21,25 @@ def written(folder, text=TINY):
 
 
 def refusal(folder, old, new):
-    """What is said of the tiny experiment with `old` replaced."""
+    """The error of the tiny experiment with `old` replaced."""
     assert old in TINY
     with pytest.raises(ExperimentError) as caught:
         load(written(folder, TINY.replace(old, new)))
     return caught.value
 
 
-# --- what is right -------------------------------------------------------------------------------------------
+# --- what is right ------------------------------------------------------------------------------------------
 
 
-def test_every_shipped_experiment_loads():
-    on_disk = sorted(path.stem for path in Path(laudo.experiments.__path__[0]).glob("*.toml"))
-    assert shipped() == on_disk
-    names = [load(name).name for name in on_disk]
-    assert "demo" in names and len(names) == len(set(names)) >= 1
+def test_every_shipped_experiment_loads_and_has_the_name_of_its_file():
+    folder = Path(laudo.experiment.__path__[0]) / "shipped"
+    assert shipped() == sorted(path.stem for path in folder.iterdir()) == ["default", "demo", "paper"]
+    assert [load(name).name for name in shipped()] == shipped()
 
 
 def test_the_models_of_the_demo_are_in_the_package():
     e = load("demo")
-    for settings in (e.translate, e.train, e.generate, e.evaluate.bertscore_pt, e.evaluate.bertscore_en):
+    for settings in (e.translate, e.reporter, e.evaluate.bertscore_pt, e.evaluate.bertscore_en):
         assert settings.model.startswith("phantom:")
 
 
@@ -48,15 +48,48 @@ def test_the_defaults_are_the_study_s():
     e = Experiment.model_validate(tomllib.loads(TINY))
     assert (e.train.r, e.train.alpha, e.train.dropout) == (16, 16, 0.05)
     assert e.prepare.max_images == 2
-    assert config.Prepare().size_px == 896
+    assert Prepare().size_px == 896
     assert e.train.prompt == "Dê o diagnóstico das imagens apresentadas"
+
+
+def test_the_paper_tunes_and_asks_one_model_and_default_tunes_its_language_alone():
+    """The study's models, sizes and hyperparameters; what `default` departs in stands in its file."""
+    paper, default = load("paper"), load("default")
+    assert paper.reporter.model == default.reporter.model == "google/medgemma-4b-it"
+    assert paper.translate.model == default.translate.model == "google/medgemma-27b-text-it"
+    assert (paper.prepare.train, paper.prepare.validate_, paper.prepare.test) == (960, 473, 965)
+    assert (paper.reporter.geometry, default.reporter.geometry) == ("squash", "pad")
+    assert (paper.train.targets, default.train.targets) == ("all-linear", "language")
+    assert (paper.evaluate.bertscore_pt.layer, default.evaluate.bertscore_pt.layer) == (12, 9)
+
+
+def test_a_page_is_in_portuguese_unless_it_is_asked_in_english(tiny):
+    assert Experiment.model_validate(tiny).report.language == "pt"
+    tiny["report"]["language"] = "en"
+    assert Experiment.model_validate(tiny).report.language == "en"
+
+
+def test_an_experiment_is_tuned_where_an_arm_has_the_adapter(tiny):
+    assert Experiment.model_validate(tiny).is_tuned
+    tiny["arms"] = {"zero_shot": {}, "few_shot": {"exemplars": 1}}
+    assert not Experiment.model_validate(tiny).is_tuned
+
+
+def test_each_metric_finds_its_own_settings(tiny):
+    evaluate = Experiment.model_validate(tiny).evaluate
+    models = {metric.name: getattr(evaluate.of_metric(metric), "model", None) for metric in METRICS}
+    assert models == {
+        "label_f1": None,
+        "bertscore_pt": "phantom:encoder-pt",
+        "bertscore_en": "phantom:encoder-multilingual",
+    }
 
 
 def test_a_tuned_arm_is_asked_as_it_was_trained_unless_it_says_otherwise(tiny):
     tiny["train"]["prompt"] = "Descreva."
     tiny["arms"] = {"plain": {}, "tuned": {"adapter": True}, "own": {"adapter": True, "prompt": "Diga."}}
     e = Experiment.model_validate(tiny)
-    assert [e.prompt_of(arm) for arm in e.arms] == [prompts.REPORT, "Descreva.", "Diga."]
+    assert [e.prompt_of(arm) for arm in e.arms] == [messages.REPORT, "Descreva.", "Diga."]
 
 
 def test_settings_cannot_be_changed_afterwards(tiny):
@@ -64,7 +97,7 @@ def test_settings_cannot_be_changed_afterwards(tiny):
         Experiment.model_validate(tiny).prepare.seed = 1
 
 
-# --- what is wrong -------------------------------------------------------------------------------------------
+# --- what is wrong ------------------------------------------------------------------------------------------
 
 UNKNOWN = {
     "[translate]": (
@@ -83,6 +116,10 @@ UNKNOWN = {
         "[evaluate.bertscore_pt]\nlayers = 3",
         "evaluate.bertscore_pt.layers: no such setting, did you mean 'layer'?",
     ),
+    "[reporter]": (
+        '[reporter]\ngeometri = "pad"',
+        "reporter.geometri: no such setting, did you mean 'geometry'?",
+    ),
     "[prepare]": (
         "[prepare]\nvalidation = 3",
         "prepare.validation: no such setting, did you mean 'validate'?",
@@ -94,8 +131,38 @@ UNKNOWN = {
 
 @pytest.mark.parametrize("old", UNKNOWN)
 def test_an_unknown_key_is_refused_with_the_nearest_name(tmp_path, old):
-    new, said = UNKNOWN[old]
-    assert refusal(tmp_path, old, new).what == said
+    new, message = UNKNOWN[old]
+    assert refusal(tmp_path, old, new).what == message
+
+
+MOVED = {
+    '[train]\nmodel = "a/b"': "train.model: is now reporter.model",
+    '[train]\nrevision = "main"': "train.revision: is now reporter.revision",
+    "[train]\nload_in_4bit = true": "train.load_in_4bit: is now reporter.load_in_4bit",
+    '[generate]\nmodel = "a/b"': "generate.model: is now reporter.model",
+    '[generate]\nrevision = "main"': "generate.revision: is now reporter.revision",
+    "[generate]\nload_in_4bit = true": "generate.load_in_4bit: is now reporter.load_in_4bit",
+    '[generate]\ngeometry = "pad"': "generate.geometry: is now reporter.geometry",
+}
+
+
+@pytest.mark.parametrize("new", MOVED)
+def test_a_setting_that_has_moved_is_answered_with_its_new_place(tmp_path, new):
+    old = new.partition("\n")[0]
+    assert refusal(tmp_path, old, new).what == MOVED[new]
+
+
+def test_an_experiment_of_the_time_before_the_move_is_told_of_both_models_and_of_the_new_section(tmp_path):
+    text = TINY.replace('[reporter]\nmodel = "phantom:reporter"\n', "")
+    for section in ("[train]", "[generate]"):
+        text = text.replace(section, f'{section}\nmodel = "phantom:reporter"')
+    with pytest.raises(ExperimentError) as caught:
+        load(written(tmp_path, text))
+    assert sorted(caught.value.what.split("; ")) == [
+        "generate.model: is now reporter.model",
+        "reporter: Field required",
+        "train.model: is now reporter.model",
+    ]
 
 
 def test_all_that_is_wrong_is_said_at_once(tmp_path):
@@ -117,21 +184,27 @@ def test_all_that_is_wrong_is_said_at_once(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "said"),
+    ("old", "new", "message"),
     [
         ('name = "tiny"', "", "name: Field required"),
         ('name = "tiny"', 'name = "../up"', "name: String should match pattern"),
+        ('name = "tiny"', 'name = ".."', "name: String should match pattern"),
         ("epochs = 1", 'epochs = "many"', "train.epochs: Input should be a valid number"),
         ("studies = 14", "studies = 0", "mimic.phantom.studies: Input should be greater than 0"),
         ("studies = 14", "studies = 14\nproportions = [0, 0, 0]", "proportions: three shares"),
         ("epochs = 1", "epochs = 0", "train.epochs: Input should be greater than 0"),
-        ('[generate]\nmodel = "phantom:reporter"', '[generate]\nmodel = "a/b"', "name one model in both"),
+        (
+            "[reporter]",
+            '[reporter]\ngeometry = "crop"',
+            "reporter.geometry: Input should be 'pad' or 'squash'",
+        ),
+        ("examples = 2", 'language = "de"', "report.language: Input should be 'en' or 'pt'"),
         ("[arms.zero_shot]", '[arms."zero shot"]', "arm 'zero shot': letters, digits and _ only"),
         ("[arms.zero_shot]", "[arms.pt]", "arm 'pt': en and pt are the references"),
     ],
 )
-def test_a_value_that_may_not_be_is_named_by_its_key(tmp_path, old, new, said):
-    assert said in refusal(tmp_path, old, new).what
+def test_a_value_that_may_not_be_is_named_by_its_key(tmp_path, old, new, message):
+    assert message in refusal(tmp_path, old, new).what
 
 
 def test_an_experiment_without_arms_is_refused(tmp_path):
@@ -143,7 +216,7 @@ def test_an_experiment_without_arms_is_refused(tmp_path):
 def test_a_file_that_is_not_there_is_answered_with_what_is():
     with pytest.raises(ExperimentError, match="there is no experiment 'nowhere") as caught:
         load("nowhere.toml")
-    assert "demo" in caught.value.mend
+    assert "demo" in caught.value.fix
 
 
 @pytest.mark.parametrize("content", [b"name = ", b"\x89PNG\r\n\x1a\n\xff\xfe", b"name: tiny\n"])
@@ -153,7 +226,7 @@ def test_what_is_not_toml_is_called_so(tmp_path, content):
         load(str(tmp_path / "picture.toml"))
 
 
-# --- where the corpus is -------------------------------------------------------------------------------------
+# --- where the corpus is ------------------------------------------------------------------------------------
 
 
 def root_of(tiny, **mimic):
@@ -171,4 +244,11 @@ def test_no_corpus_at_all_is_one_message_with_both_ways_out(tiny, monkeypatch):
     monkeypatch.delenv("LAUDO_MIMIC", raising=False)
     with pytest.raises(InputError, match="no MIMIC-CXR folder is named") as caught:
         root_of(tiny)
-    assert "[mimic] root" in caught.value.mend and "LAUDO_MIMIC" in caught.value.mend
+    assert "[mimic] root" in caught.value.fix and "LAUDO_MIMIC" in caught.value.fix
+
+
+def test_an_experiment_on_texts_alone_can_write_no_report(tiny):
+    tiny["prepare"]["images"] = "none"
+    with pytest.raises(ExperimentError, match="text alone") as caught:
+        Experiment.model_validate(tiny).require_images()
+    assert caught.value.fix == 'set [prepare] images = "keep"'

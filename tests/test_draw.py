@@ -1,4 +1,4 @@
-"""The drawn radiograph: what a reader must be able to rely on, stated from anatomy and from `Fact`.
+"""The drawn radiograph: what a reader must be able to rely on, stated from anatomy and from `TrueFact`.
 
 Expected sides follow the radiographic convention: the patient's right is the picture's left. Sizes and
 strengths are compared by the sum of absolute differences to the same seed without the finding.
@@ -13,30 +13,30 @@ import numpy as np
 import pytest
 
 from laudo.phantom.draw import draw
-from laudo.phantom.facts import LABELS, Fact
+from laudo.phantom.facts import LABEL_OF_FINDING, TrueFact
 
 SEED = 11
 MIDLINE = ["cardiomegaly", "enlarged_cardiomediastinum", "edema"]
-SIDED = [finding for finding in LABELS if finding not in (*MIDLINE, "support_devices")]
+SIDED = [finding for finding in LABEL_OF_FINDING if finding not in (*MIDLINE, "support_devices")]
 DEVICES = ["endotracheal_tube", "nasogastric_tube", "central_line", "pacemaker"]
 FACTS = [
-    *(Fact(finding, "present") for finding in MIDLINE),
-    *(Fact(finding, "present", "right") for finding in SIDED),
-    Fact("support_devices", "present", None, kind="endotracheal_tube"),
-    Fact("support_devices", "present", None, kind="nasogastric_tube"),
-    Fact("support_devices", "present", "right", kind="central_line"),
-    Fact("support_devices", "present", "right", kind="pacemaker"),
+    *(TrueFact(finding, "present") for finding in MIDLINE),
+    *(TrueFact(finding, "present", "right") for finding in SIDED),
+    TrueFact("support_devices", "present", None, kind="endotracheal_tube"),
+    TrueFact("support_devices", "present", None, kind="nasogastric_tube"),
+    TrueFact("support_devices", "present", "right", kind="central_line"),
+    TrueFact("support_devices", "present", "right", kind="pacemaker"),
 ]
 ALL_VIEWS = pytest.mark.parametrize("view", ["PA", "AP", "LATERAL", "LL"])
 EACH_FACT = pytest.mark.parametrize("fact", FACTS, ids=lambda fact: fact.kind or fact.finding)
 
 
 @cache
-def picture(*facts: Fact, view: str = "PA", seed: int = SEED) -> np.ndarray:
+def picture(*facts: TrueFact, view: str = "PA", seed: int = SEED) -> np.ndarray:
     return draw(facts, view=view, size_px=128, seed=seed)
 
 
-def difference(*facts: Fact, view: str = "PA", seed: int = SEED) -> np.ndarray:
+def difference(*facts: TrueFact, view: str = "PA", seed: int = SEED) -> np.ndarray:
     """Grey levels by which the facts change the empty picture of the same seed."""
     with_facts, without = picture(*facts, view=view, seed=seed), picture(view=view, seed=seed)
     return np.abs(with_facts.astype(int) - without.astype(int))
@@ -61,13 +61,13 @@ def test_order_of_facts_does_not_matter() -> None:
 
 
 def test_every_label_and_device_is_tried_here() -> None:
-    assert {fact.finding for fact in FACTS} == set(LABELS)
+    assert {fact.finding for fact in FACTS} == set(LABEL_OF_FINDING)
     assert {fact.kind for fact in FACTS if fact.kind} == set(DEVICES)
 
 
 @ALL_VIEWS
 @EACH_FACT
-def test_present_finding_is_seen(fact: Fact, view: str) -> None:
+def test_present_finding_is_seen(fact: TrueFact, view: str) -> None:
     changed = difference(fact, view=view) > 20
     assert changed.mean() > 0.004
     assert difference(fact, view=view)[changed].mean() > 25
@@ -75,13 +75,13 @@ def test_present_finding_is_seen(fact: Fact, view: str) -> None:
 
 @ALL_VIEWS
 @EACH_FACT
-def test_absent_finding_leaves_no_trace(fact: Fact, view: str) -> None:
+def test_absent_finding_leaves_no_trace(fact: TrueFact, view: str) -> None:
     assert not difference(replace(fact, status="absent"), view=view).any()
 
 
 @ALL_VIEWS
 @EACH_FACT
-def test_uncertain_finding_has_about_half_the_contrast(fact: Fact, view: str) -> None:
+def test_uncertain_finding_has_about_half_the_contrast(fact: TrueFact, view: str) -> None:
     present = difference(fact, view=view).sum()
     uncertain = difference(replace(fact, status="uncertain"), view=view).sum()
     assert 0.4 < uncertain / present < 0.6
@@ -92,7 +92,7 @@ def test_uncertain_finding_has_about_half_the_contrast(fact: Fact, view: str) ->
 @pytest.mark.parametrize(
     "fact", [fact for fact in FACTS if fact.side], ids=lambda fact: fact.kind or fact.finding
 )
-def test_patients_right_is_the_pictures_left(fact: Fact, seed: int, view: str) -> None:
+def test_patients_right_is_the_pictures_left(fact: TrueFact, seed: int, view: str) -> None:
     right = difference(fact, view=view, seed=seed)
     left = difference(replace(fact, side="left"), view=view, seed=seed)
     middle = right.shape[1] // 2
@@ -103,23 +103,23 @@ def test_patients_right_is_the_pictures_left(fact: Fact, seed: int, view: str) -
 @ALL_VIEWS
 @pytest.mark.parametrize("finding", MIDLINE)
 def test_midline_sign_ignores_the_side(finding: str, view: str) -> None:
-    plain = picture(Fact(finding, "present"), view=view)
+    plain = picture(TrueFact(finding, "present"), view=view)
     assert all(
-        np.array_equal(picture(Fact(finding, "present", side), view=view), plain)
+        np.array_equal(picture(TrueFact(finding, "present", side), view=view), plain)
         for side in ("left", "bilateral")
     )
 
 
 @pytest.mark.parametrize("finding", SIDED)
 def test_bilateral_finding_is_on_both_sides(finding: str) -> None:
-    both = difference(Fact(finding, "present", "bilateral"))
+    both = difference(TrueFact(finding, "present", "bilateral"))
     middle = both.shape[1] // 2
     assert 0.5 < both[:, :middle].sum() / both[:, middle:].sum() < 2
 
 
 @ALL_VIEWS
 @pytest.mark.parametrize("fact", [fact for fact in FACTS if not fact.kind], ids=lambda fact: fact.finding)
-def test_larger_finding_changes_more(fact: Fact, view: str) -> None:
+def test_larger_finding_changes_more(fact: TrueFact, view: str) -> None:
     small, moderate, large = (
         difference(replace(fact, size=size), view=view).sum() for size in ("small", "moderate", "large")
     )

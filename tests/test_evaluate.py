@@ -1,18 +1,29 @@
-"""The figures of three studies worked by hand, through the tables that the stages before would have written."""
+"""The figures of three studies worked by hand, from tables as the verbs before `evaluate` write them."""
+
+import shutil
+import sys
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
 
 import pytest
+from statsmodels.stats.multitest import multipletests
 
-from conftest import study_row
-from laudo import evaluate
-from laudo.config import Experiment
-from laudo.plan import Plan, plan
-from laudo.store import making, read, write_rows
+from conftest import TINY, study_row
+from laudo import evaluate, findings, store
+from laudo.experiment.plan import Plan, plan
+from laudo.experiment.settings import Experiment
+from laudo.metrics import METRICS, MeasureWords, Score
+from laudo.metrics.statistics import Aggregate, Cohort, mean, mean_statistics
+from laudo.vocabulary import LABELS, Language
 
 ENGLISH = {
     51: "There is a left pleural effusion. Possible edema.",  # Pleural Effusion, Edema
     52: "Normal chest.",  # No Finding
     53: "Large right pneumothorax.",  # Pneumothorax
 }
+PORTUGUESE = {51: "Derrame.", 53: "Derrame."}
+"""Study 52 has no translation."""
 ARMS = {
     # One label right, one missed; right; one missed, one invented.
     "zero_shot": {
@@ -26,99 +37,288 @@ ARMS = {
 PATIENTS = {51: 11, 52: 11, 53: 12}
 
 
-def write(partition, rows):
-    with making(partition):
-        write_rows(partition, rows)
+def settings(arms, **evaluation) -> Experiment:
+    tiny = tomllib.loads(TINY)
+    tiny["arms"] = {arm: {"adapter": arm == "lora"} for arm in arms}
+    tiny["evaluate"] |= evaluation
+    return Experiment.model_validate(tiny)
 
 
-@pytest.fixture
-def scored(tiny, tmp_path) -> Plan:
-    tiny["arms"] = {"zero_shot": {}, "lora": {"adapter": True}}
-    tiny["evaluate"]["resamples"] = 200
-    made = plan(Experiment.model_validate(tiny), tmp_path)
-    texts = {study: {"findings": text} for study, text in ENGLISH.items()}
-    write(made.films, [])
-    write(
-        made.studies,
-        [
-            study_row(study_id=s, subject_id=PATIENTS[s], split="test", sections=texts[s], target=texts[s])
-            for s in ENGLISH
-        ],
-    )
-    for unread in (made.translations, made.checks):
-        write(unread, [])
-    # Study 52 has no translation: its score against the Portuguese reference is null, not 0.
-    write(
-        made.verdicts,
-        [{"study_id": s, "verdict": "accepted", "sections_pt": {"findings": "Derrame."}} for s in (51, 53)],
-    )
-    write(made.training, [])
-    for arm, reports in ARMS.items():
-        rest = {
-            "sample": 0,
-            "prompt": "",
-            "stop": "end",
-            "images": [],
-            "prompt_tokens": 1,
-            "new_tokens": 1,
-            "seconds": 0.0,
+def fact_rows(language: str, texts: Mapping[int, str]) -> list[store.Row]:
+    return [
+        {
+            **findings.as_row(fact),
+            "study_id": study_id,
+            "text": language,
+            "section": "findings",
+            "number": number,
         }
-        write(
-            made.generations[arm],
-            [{**rest, "study_id": s, "arm": arm, "completion": text} for s, text in reports.items()],
-        )
-    assert evaluate.run(made)
-    return made
+        for study_id, text in texts.items()
+        for number, fact in enumerate(findings.read(text, lang=language))
+    ]
 
 
-def values(made: Plan, arm: str, metric: str) -> dict[int, float | None]:
-    return {row["study_id"]: row["value"] for row in read(made.scores[arm]) if row["metric"] == metric}
+def generated(arm: str, reports: Mapping[int, str]) -> list[store.Row]:
+    same = {"sample": 0, "prompt": "", "stop": "end", "images": []}
+    counts = {"prompt_tokens": 1, "new_tokens": 1, "seconds": 0.0}
+    return [
+        {**same, **counts, "study_id": study_id, "arm": arm, "completion": report}
+        for study_id, report in reports.items()
+    ]
+
+
+def study(study_id: int, subject_id: int, report: str) -> store.Row:
+    texts = {"findings": report}
+    return study_row(study_id=study_id, subject_id=subject_id, split="test", sections=texts, target=texts)
+
+
+def before_evaluation(experiment: Experiment, run: Path, rows: Mapping[str, list[store.Row]]) -> Plan:
+    """Makes every table of the verbs before `evaluate`: with the rows given under its name, else empty."""
+    laid_out = plan(experiment, run)
+    for partition in laid_out:
+        if partition.table.verb != "evaluate":
+            store.make(partition, lambda _, name=partition.name: rows.get(name, []))
+    return laid_out
+
+
+@pytest.fixture(scope="module")
+def scored(tmp_path_factory) -> Plan:
+    translated = [
+        {"study_id": study_id, "verdict": "accepted", "sections_pt": {"findings": text}}
+        for study_id, text in PORTUGUESE.items()
+    ]
+    rows = {
+        "studies": [study(study_id, PATIENTS[study_id], text) for study_id, text in ENGLISH.items()],
+        "verdicts": translated,
+        "facts/text=en": fact_rows("en", ENGLISH),
+        "facts/text=pt": fact_rows("pt", PORTUGUESE),
+        **{f"generations/arm={arm}": generated(arm, reports) for arm, reports in ARMS.items()},
+    }
+    laid_out = before_evaluation(settings(ARMS, resamples=200), tmp_path_factory.mktemp("run"), rows)
+    assert evaluate.run(laid_out)
+    return laid_out
+
+
+def scores(run: Plan, arm: str, metric: str, *, measure: str, label: str = "") -> dict[int, store.Row]:
+    rows = store.rows(run.scores[arm, metric])
+    return {row["study_id"]: row for row in rows if (row["metric"], row["label"]) == (measure, label)}
+
+
+def values(run: Plan, arm: str, metric: str, measure: str) -> dict[int, float | None]:
+    rows = scores(run, arm, metric, measure=measure)
+    return {study_id: row["value"] for study_id, row in rows.items()}
+
+
+def figures(run: Plan, measure: str, label: str = "") -> dict[tuple[str, str], store.Row]:
+    """(arm, versus) -> a row of the summary."""
+    rows = store.rows(run.summary)
+    return {
+        (row["arm"], row["versus"]): row for row in rows if (row["metric"], row["label"]) == (measure, label)
+    }
+
+
+# --- facts and labels ----------------------------------------------------------------------------------
+
+
+def test_the_facts_of_an_arm_are_those_of_its_whole_reports(scored):
+    rows = store.rows(scored.facts["lora"])
+    stated = [(row["study_id"], row["number"], row["finding"], row["status"], row["side"]) for row in rows]
+    assert stated == [
+        (51, 0, "pleural_effusion", "present", "left"),
+        (51, 1, "edema", "uncertain", None),
+        (52, 0, "fracture", "present", None),
+    ]
+    assert {(row["text"], row["section"]) for row in rows} == {("lora", "")}
+    report = ARMS["lora"][51]
+    assert report[rows[0]["start"] : rows[0]["end"]] == "Derrame pleural"
+
+
+@pytest.mark.parametrize(
+    ("text", "study_id", "expected"),
+    [
+        ("en", 51, {"Pleural Effusion": 1, "Edema": -1}),
+        ("en", 52, {"No Finding": 1}),
+        ("pt", 53, {"Pleural Effusion": 1}),
+        ("zero_shot", 53, {"Edema": 1}),
+        ("lora", 53, {}),  # an empty report has no label, not even No Finding
+    ],
+)
+def test_labels_of_each_text(scored, text, study_id, expected):
+    rows = [row for row in store.rows(scored.labels[text]) if row["study_id"] == study_id]
+    assert {row["label"]: row["value"] for row in rows} == {**dict.fromkeys(LABELS), **expected}
+
+
+# --- scores --------------------------------------------------------------------------------------------
 
 
 def test_label_counts_of_each_study(scored):
-    assert values(scored, "zero_shot", "label_tp") == {51: 1, 52: 1, 53: 0}
-    assert values(scored, "zero_shot", "label_fp") == {51: 0, 52: 0, 53: 1}
-    assert values(scored, "zero_shot", "label_fn") == {51: 1, 52: 0, 53: 1}
-    assert values(scored, "lora", "label_tp") == {51: 2, 52: 0, 53: 0}
-    assert values(scored, "lora", "label_fp") == {51: 0, 52: 1, 53: 0}
-    assert values(scored, "lora", "label_fn") == {51: 0, 52: 1, 53: 1}
+    def counts(arm):
+        rows = scores(scored, arm, "label_f1", measure="label_f1")
+        return {study_id: row["statistics"] for study_id, row in rows.items()}
+
+    assert counts("zero_shot") == {51: [1, 0, 1], 52: [1, 0, 0], 53: [0, 1, 1]}  # tp, fp, fn
+    assert counts("lora") == {51: [2, 0, 0], 52: [0, 1, 1], 53: [0, 0, 1]}
+
+
+def test_a_score_that_cannot_be_made_is_null_and_an_empty_report_scores_0(scored):
+    assert values(scored, "lora", "bertscore_pt", "bertscore_pt_f1")[52] is None
+    assert values(scored, "lora", "bertscore_pt", "bertscore_pt_f1")[53] == 0
+    assert values(scored, "lora", "bertscore_en", "bertscore_en_f1")[53] == 0
+    rows = scores(scored, "lora", "bertscore_pt", measure="bertscore_pt_f1")
+    assert {study_id: row["why"] for study_id, row in rows.items()} == {
+        51: "",
+        52: "no reference",
+        53: "empty candidate",
+    }
+    counted = figures(scored, "bertscore_pt_f1")
+    assert {arm: counted[arm, ""]["n"] for arm in ARMS} == {"zero_shot": 2, "lora": 2}
+
+
+def test_every_score_names_its_patient_its_reference_and_what_made_it(scored):
+    for (arm, name), partition in scored.scores.items():
+        metric = next(metric for metric in METRICS if metric.name == name)
+        rows = store.rows(partition)
+        assert {row["study_id"]: row["subject_id"] for row in rows} == PATIENTS
+        assert {(row["arm"], row["reference"]) for row in rows} == {(arm, metric.reference)}
+        assert {row["metric"] for row in rows} == set(metric.measures)
+        assert {row["signature"].partition("|")[0] for row in rows} <= {"label_f1", "bertscore"}
+
+
+# --- figures -------------------------------------------------------------------------------------------
 
 
 def test_label_f1_is_the_micro_f1_of_the_counts(scored):
     """zero_shot: tp 2, fp 1, fn 2, so 4/7; lora: tp 2, fp 1, fn 2, the same."""
-    found = {
-        (r["arm"], r["versus"]): r
-        for r in read(scored.summary)
-        if r["metric"] == "label_f1" and not r["label"]
+    all_labels = figures(scored, "label_f1")
+    assert all_labels["zero_shot", ""]["value"] == pytest.approx(4 / 7)
+    assert all_labels["lora", "zero_shot"]["value"] == pytest.approx(0)
+    assert {row["n"] for row in all_labels.values()} == {3}
+    edema = figures(scored, "label_f1", "Edema")
+    assert {arm: edema[arm, ""]["value"] for arm in ARMS} == {"zero_shot": 0, "lora": 1}
+
+
+def test_the_summary_has_every_measure_of_every_metric_and_label_f1_by_label(scored):
+    measures = [measure for metric in METRICS for measure in metric.measures]
+    expected = {(measure, "") for measure in measures} | {("label_f1", label) for label in LABELS}
+    compared = {("zero_shot", ""), ("lora", ""), ("lora", "zero_shot")}
+    rows = store.rows(scored.summary)
+    assert {(row["metric"], row["label"]) for row in rows} == expected
+    assert len(rows) == len(expected) * len(compared)
+    assert {(row["arm"], row["versus"]) for row in rows} == compared
+
+
+def test_nothing_is_done_twice(scored):
+    assert not evaluate.run(scored)
+
+
+# --- another metric ------------------------------------------------------------------------------------
+
+
+class Words:
+    """How many words a report has."""
+
+    name = "words"
+    reference = "en"
+    reads = "text"
+    measures: Mapping[str, Aggregate] = {"words": mean}
+    words: Mapping[Language, Mapping[str, MeasureWords]] = {
+        "pt": {"words": MeasureWords("Palavras", "")},
+        "en": {"words": MeasureWords("Words", "")},
     }
-    assert found["zero_shot", ""]["value"] == pytest.approx(4 / 7)
-    assert found["lora", "zero_shot"]["value"] == pytest.approx(0)
-    assert {row["n"] for row in found.values()} == {3}
-    edema = [r for r in read(scored.summary) if r["label"] == "Edema" and not r["versus"]]
-    assert {r["arm"]: r["value"] for r in edema} == {"zero_shot": 0, "lora": 1}
+    settings = None
+    signature = "words|version:1"
+
+    def identity(self, settings):
+        return {"recipe": 1}
+
+    def open(self, settings, *, batch_size):
+        return self
+
+    def score(self, pairs):
+        counts = {pair.study_id: float(len(pair.candidate.text.split())) for pair in pairs}
+        return [
+            Score(study_id, "words", "", count, mean_statistics(count), "")
+            for study_id, count in counts.items()
+        ]
 
 
-def test_a_score_that_cannot_be_made_is_null_and_an_empty_report_scores_0(scored):
-    assert values(scored, "lora", "bertscore_pt_f1")[52] is None
-    assert values(scored, "lora", "bertscore_pt_f1")[53] == 0
-    assert values(scored, "lora", "bertscore_en_f1")[53] == 0
-    why = {
-        row["study_id"]: row["why"]
-        for row in read(scored.scores["lora"])
-        if row["metric"] == "bertscore_pt_f1"
+def use_metrics(monkeypatch, *metrics):
+    """Does what a changed line of `laudo.metrics` would do: every module of laudo has the new list."""
+    for name, module in list(sys.modules.items()):
+        if name.startswith("laudo.") and getattr(module, "METRICS", None) is METRICS:
+            monkeypatch.setattr(module, "METRICS", metrics)
+
+
+def written(run: Path) -> dict[str, int]:
+    """file -> when it was written, of all tables except the summary."""
+    tables = run / "tables"
+    files = {path.relative_to(tables).as_posix(): path for path in tables.rglob("*") if path.is_file()}
+    return {name: path.stat().st_mtime_ns for name, path in files.items() if not name.startswith("summary/")}
+
+
+def test_a_metric_is_one_class_and_its_line_in_the_list(scored, tmp_path, monkeypatch):
+    def encoder(*_, **__):
+        raise AssertionError("BERTScore is computed again")
+
+    run = Path(shutil.copytree(scored.run, tmp_path / "run"))
+    before, summary = written(run), store.rows(scored.summary)
+    monkeypatch.setattr("laudo.metrics.bertscore.Encoder", encoder)
+    use_metrics(monkeypatch, *METRICS, Words())
+
+    extended = plan(scored.experiment, run)
+    states = {partition.name: store.state(partition).word for partition in extended}
+    new = {f"scores/arm={arm}/words" for arm in ARMS}
+    assert {name for name, word in states.items() if word == "missing"} == new
+    assert {name for name, word in states.items() if word not in ("missing", "done")} == {"summary"}
+
+    assert evaluate.run(extended)
+    after = written(run)
+    assert {name: when for name, when in after.items() if name in before} == before
+    assert {name.rpartition("/")[0] for name in after.keys() - before.keys()} == new
+
+    assert values(extended, "lora", "words", "words") == {51: 6, 52: 3, 53: 0}
+    compared = figures(extended, "words")
+    assert compared["lora", ""]["value"] == pytest.approx(3)
+    assert compared["zero_shot", ""]["value"] == pytest.approx((4 + 4 + 2) / 3)
+    assert compared["lora", "zero_shot"]["value"] == pytest.approx(-1 / 3)
+    others = [row for row in store.rows(extended.summary) if row["metric"] != "words"]
+    assert others == summary
+
+
+def test_p_values_of_the_pairs_of_arms_are_corrected_together(tmp_path, monkeypatch):
+    """The oracle is statsmodels; three arms of 12 patients, whose reports have 3, 4 and 2 to 5 words."""
+    lengths = {
+        "brief": [3] * 12,
+        "longer": [4] * 9 + [3, 3, 2],
+        "mixed": [2, 5, 3, 4, 4, 5, 2, 5, 4, 3, 5, 4],
     }
-    assert why == {51: "", 52: "no reference", 53: "empty candidate"}
-    counted = {
-        r["arm"]: r["n"] for r in read(scored.summary) if r["metric"] == "bertscore_pt_f1" and not r["versus"]
+    reports = {
+        arm: {study_id: "palavra " * count for study_id, count in enumerate(counts)}
+        for arm, counts in lengths.items()
     }
-    assert counted == {"zero_shot": 2, "lora": 2}
-
-
-def test_p_values_are_corrected_within_a_measure(tiny):
-    """Holm by hand: 0.01, 0.02, 0.04 of three comparisons become 0.03, 0.04, 0.04; another measure stays apart."""
-    rows = [{"metric": m, "label": "", "arm": a, "versus": "z", "p": p} for m, a, p in
-            [("f1", "a", 0.02), ("f1", "b", 0.01), ("f1", "c", 0.04), ("other", "a", 0.02), ("f1", "d", None)]]  # fmt: skip
-    found = {(row["metric"], row["arm"]): row["p"] for row in evaluate._corrected(rows)}
-    assert found == pytest.approx(
-        {("f1", "a"): 0.04, ("f1", "b"): 0.03, ("f1", "c"): 0.04, ("other", "a"): 0.02, ("f1", "d"): None}
+    use_metrics(monkeypatch, Words())
+    laid_out = before_evaluation(
+        settings(lengths, resamples=500, seed=3),
+        tmp_path,
+        {
+            "studies": [study(study_id, 100 + study_id, "Clear lungs.") for study_id in range(12)],
+            **{f"generations/arm={arm}": generated(arm, texts) for arm, texts in reports.items()},
+        },
     )
+    evaluate.run(laid_out)
+
+    cohort = Cohort({study_id: 100 + study_id for study_id in range(12)}, resamples=500, seed=3)
+    pairs = [("longer", "brief"), ("mixed", "brief"), ("mixed", "longer")]
+    uncorrected = [
+        cohort.difference(
+            a={study_id: (count, 1) for study_id, count in enumerate(lengths[later])},
+            b={study_id: (count, 1) for study_id, count in enumerate(lengths[earlier])},
+            aggregate=mean,
+        ).p
+        for later, earlier in pairs
+    ]
+    corrected = multipletests(uncorrected, method="holm")[1]
+    assert list(corrected) != pytest.approx(uncorrected)
+    rows = figures(laid_out, "words")
+    assert [rows[pair]["p"] for pair in pairs] == pytest.approx(list(corrected))
+    assert {rows[arm, ""]["p"] for arm in lengths} == {None}

@@ -12,9 +12,9 @@ from PIL import Image, ImageCms
 
 from films import RAMP, REAL, cut, dicom, grey, negative, ramp, real
 from laudo.errors import LaudoError
-from laudo.images import UnreadableImage, for_model, keep, load, order, read, shrink
-from laudo.images.polarity import SUSPECT
+from laudo.images import UnreadableImage, cache_film, decode, fit, for_model, order
 from laudo.phantom.draw import draw
+from laudo.vocabulary import ImageWarning
 
 # --- pictures ---------------------------------------------------------------------------------------
 
@@ -36,7 +36,7 @@ def test_transparent_pixels_are_black(tmp_path: Path) -> None:
     image = Image.new("RGBA", (64, 64), (255, 255, 255, 0))
     image.paste((200, 200, 200, 255), (0, 0, 32, 64))
     image.save(tmp_path / "a.png")
-    assert [load(tmp_path / "a.png").getpixel(at) for at in ((10, 10), (50, 10))] == [200, 0]
+    assert [decode(tmp_path / "a.png").image.getpixel(at) for at in ((10, 10), (50, 10))] == [200, 0]
 
 
 @pytest.mark.parametrize("top", [65535, 4095])
@@ -58,7 +58,7 @@ def test_a_hot_pixel_does_not_darken_a_16_bit_png(tmp_path: Path) -> None:
     [(1, lambda a: a), (2, np.fliplr), (3, lambda a: np.rot90(a, 2)), (6, lambda a: np.rot90(a, -1))],
 )
 def test_exif_orientation_is_honoured(tmp_path: Path, orientation: int, upright: Callable[..., Any]) -> None:
-    """Exif 2.32, tag 274: 2, row 0 is the top and column 0 the right; 3, bottom and right; 6, right and top."""
+    """Exif 2.32, tag 274: row 0, column 0 are top, right (2), bottom, right (3), right, top (6)."""
     corners = np.kron([[10, 90], [170, 250]], np.ones((64, 128))).astype(np.uint8)
     exif = Image.Exif()
     exif[274] = orientation
@@ -79,15 +79,15 @@ def test_a_colour_profile_changes_nothing(tmp_path: Path) -> None:
 def test_a_picture_that_looks_inverted_is_left_as_it_is_with_a_warning(tmp_path: Path, name: str) -> None:
     right = Image.fromarray(draw([], view="PA", size_px=256, seed=1))
     right.save(tmp_path / name, quality=95)
-    assert read(tmp_path / name).warning is None
+    assert decode(tmp_path / name).warning is None
     negative(right).save(tmp_path / name, quality=95)
     for view in (None, "PA", "AP AXIAL"):
-        film = read(tmp_path / name, view=view)
-        assert film.warning == SUSPECT
+        film = decode(tmp_path / name, view=view)
+        assert film.warning == ImageWarning.LOOKS_INVERTED
         difference = np.asarray(film.image, np.int16) - np.asarray(negative(right))
         assert np.abs(difference).mean() < 2
     for view in ("LATERAL", "LL", "LPO"):
-        assert read(tmp_path / name, view=view).warning is None
+        assert decode(tmp_path / name, view=view).warning is None
 
 
 def noise(path: Path, **options: Any) -> Path:
@@ -233,7 +233,7 @@ def test_bad_pictures_are_refused_with_the_reason(tmp_path: Path, make: Any, rea
     path = make(tmp_path)
     for size_px in (None, 40):  # the whole and the fast way
         with pytest.raises(UnreadableImage) as caught:
-            load(path, size_px=size_px)
+            decode(path, size_px=size_px)
         assert reason in caught.value.reason
     assert isinstance(caught.value, LaudoError)
     assert caught.value.reason and str(path) in str(caught.value)
@@ -242,7 +242,7 @@ def test_bad_pictures_are_refused_with_the_reason(tmp_path: Path, make: Any, rea
 @pytest.mark.parametrize("keep", [0.3, 0.5, 0.9])
 def test_equal_damage_has_the_same_reason(tmp_path: Path, keep: float) -> None:
     with pytest.raises(UnreadableImage) as caught:
-        load(cut(noise(tmp_path / "a.jpg"), keep=keep))
+        decode(cut(noise(tmp_path / "a.jpg"), keep=keep))
     assert caught.value.reason == "image file is truncated"
 
 
@@ -256,7 +256,7 @@ def test_equal_damage_has_the_same_reason(tmp_path: Path, keep: float) -> None:
 def test_shrink_brings_the_longest_side_and_keeps_the_aspect(
     size: tuple[int, int], expected: tuple[int, int]
 ) -> None:
-    assert shrink(Image.new("L", size), 90).size == expected
+    assert fit(Image.new("L", size), 90).size == expected
 
 
 def test_pad_centres_on_black_and_squash_fills(tmp_path: Path) -> None:
@@ -278,10 +278,10 @@ def test_pad_centres_on_black_and_squash_fills(tmp_path: Path) -> None:
 def test_a_jpeg_decoded_small_is_nearly_the_same_and_never_too_small(tmp_path: Path) -> None:
     waves = 127 + 100 * np.sin(np.arange(800) / 40)[:, None] * np.cos(np.arange(1200) / 60)
     Image.fromarray(waves.astype(np.uint8)).save(tmp_path / "a.jpg", quality=95)
-    small = load(tmp_path / "a.jpg", size_px=200)
+    small = decode(tmp_path / "a.jpg", size_px=200).image
     assert small.size == (300, 200)
-    full = np.asarray(shrink(load(tmp_path / "a.jpg"), 200)).astype(float)
-    assert np.abs(np.asarray(shrink(small, 200)) - full).mean() < 1
+    full = np.asarray(fit(decode(tmp_path / "a.jpg").image, 200)).astype(float)
+    assert np.abs(np.asarray(fit(small, 200)) - full).mean() < 1
 
 
 class View(NamedTuple):
@@ -313,7 +313,7 @@ def test_a_dicom_and_its_film_in_the_cache_are_shown_the_same(tmp_path: Path) ->
     picture = draw([], view="PA", size_px=300, seed=2)
     film = dicom(tmp_path / "a.dcm", picture.astype(np.uint16) * 16, PhotometricInterpretation="MONOCHROME1")
     for recipe in ("window", "mimic_jpg"):
-        keep(film, tmp_path / f"{recipe}.jpg", size_px=200, recipe=recipe, view=None)
+        cache_film(film, tmp_path / f"{recipe}.jpg", size_px=200, recipe=recipe, view=None)
         for geometry in ("pad", "squash"):
             direct, kept = (
                 np.asarray(for_model(path, size_px=200, geometry=geometry, recipe=recipe), np.int16)
@@ -332,10 +332,10 @@ def test_real_radiographs() -> None:
     paths = sorted((REAL / "radiographs").glob("*.jpg"))
     assert len(paths) == 27
     for path in paths:
-        small = read(path, size_px=896)
+        small = decode(path, size_px=896)
         assert small.image.size == (1000, 1000)
         assert small.warning is None
-    full = np.asarray(shrink(load(paths[0]), 896)).astype(float)
-    fast = np.asarray(shrink(load(paths[0], size_px=896), 896))
+    full = np.asarray(fit(decode(paths[0]).image, 896)).astype(float)
+    fast = np.asarray(fit(decode(paths[0], size_px=896).image, 896))
     assert np.abs(fast - full).mean() < 1
     assert for_model(paths[0], size_px=896, geometry="pad").size == (896, 896)

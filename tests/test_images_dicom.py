@@ -11,10 +11,10 @@ from pydicom.dataset import Dataset
 from pydicom.pixels.processing import apply_modality_lut, apply_voi, apply_windowing
 
 from films import DEEP, REAL, cut, dicom, grey, real
-from laudo.images import Header, UnreadableImage, header, read
+from laudo.images import Header, UnreadableImage, decode, header
 from laudo.images.dicom import equalised
-from laudo.images.polarity import MENDED
 from laudo.phantom.draw import draw
+from laudo.vocabulary import ImageWarning
 
 
 def test_monochrome1_is_inverted_exactly_once(tmp_path: Path) -> None:
@@ -40,7 +40,7 @@ def test_window_as_pydicom_applies_it(tmp_path: Path, function: str) -> None:
     ("function", "expected"), [("LINEAR", [0, 32, 159, 255]), ("LINEAR_EXACT", [0, 26, 128, 255])]
 )
 def test_the_ends_of_a_narrow_window(tmp_path: Path, function: str, expected: list[int]) -> None:
-    """PS3.3 C.11.2.1.2 for centre 10, width 5: from 7.5 to 11.5, or to 12.5 where exact; 10 is 2.5/4 or 2.5/5."""
+    """PS3.3 C.11.2.1.2, centre 10, width 5: from 7.5 to 11.5, or to 12.5 if exact; 10 is 2.5/4 or 2.5/5."""
     stored = np.repeat([7, 8, 10, 13], 16)[None].repeat(64, 0)
     path = dicom(tmp_path / "a.dcm", stored, WindowCenter=10, WindowWidth=5, VOILUTFunction=function)
     assert grey(path)[0, ::16].tolist() == expected
@@ -108,7 +108,7 @@ def test_a_table_on_rescaled_values_starts_where_it_says(tmp_path: Path, first: 
 
 
 def test_a_table_keeps_its_own_range_and_takes_the_nearest_value(tmp_path: Path) -> None:
-    """Stored 0, 2, 3, 4 become 0, 1, 1.5, 2; of a table of 0 to 100 in steps of 25 entries 0, 1, 2, 2 are used."""
+    """Stored 0, 2, 3, 4 become 0, 1, 1.5, 2: entries 0, 1, 2, 2 of a table from 0 to 100 in steps of 25."""
     stored = np.repeat([0, 2, 3, 4], 16)[None].repeat(64, 0)
     tags = {"RescaleSlope": 0.5, "RescaleIntercept": 0, "VOILUTSequence": table(0, [0, 25, 50, 75, 100])}
     assert grey(dicom(tmp_path / "a.dcm", stored, **tags))[0, ::16].tolist() == [0, 64, 128, 128]
@@ -144,7 +144,7 @@ def padded(value: int) -> np.ndarray[Any, Any]:
 def test_padding_is_black_and_no_part_of_the_range(
     tmp_path: Path, photometric: str, value: int, tags: dict[str, int]
 ) -> None:
-    """Without padding 1064 to 1255 fills the grey scale, as percentiles of the rest: by hand, 1160 is its middle."""
+    """Without padding 1064 to 1255 fills the grey scale, by percentiles; by hand, 1160 is its middle."""
     shown = grey(dicom(tmp_path / "a.dcm", padded(value), PhotometricInterpretation=photometric, **tags))
     assert not shown[:, :64].any()
     assert abs(shown[0, 160] - 128) <= 2
@@ -170,7 +170,7 @@ THIRDS = np.repeat([100, 200, 400], [128, 64, 64])[None].repeat(64, 0)
 
 
 def test_equalisation_worked_by_hand() -> None:
-    """Four of 10, two of 20, one of 30 and of 40: 0, then 2, 3 and 4 quarters of 255 (opencv: equalizeHist)."""
+    """Four of 10, two of 20, one of 30, one of 40: 0, then 2, 3, 4 quarters of 255 (OpenCV: equalizeHist)."""
     grey = np.array([10] * 4 + [20] * 2 + [30, 40], np.uint8)
     assert equalised(grey).tolist() == [0] * 4 + [128] * 2 + [191, 255]
 
@@ -202,9 +202,9 @@ def film(path: Path, *, right: bool, view: str = "PA", **tags: Any) -> Path:
 
 @pytest.mark.parametrize("recipe", ["window", "mimic_jpg"])
 def test_a_false_photometric_tag_is_mended_with_a_warning(tmp_path: Path, recipe: Any) -> None:
-    right = read(film(tmp_path / "a.dcm", right=True), recipe=recipe)
-    false = read(film(tmp_path / "b.dcm", right=False), recipe=recipe)
-    assert (right.warning, false.warning) == (None, MENDED)
+    right = decode(film(tmp_path / "a.dcm", right=True), recipe=recipe)
+    false = decode(film(tmp_path / "b.dcm", right=False), recipe=recipe)
+    assert (right.warning, false.warning) == (None, ImageWarning.SHOWN_INVERTED)
     difference = np.abs(np.asarray(right.image, np.int16) - np.asarray(false.image))
     assert difference.mean() < 1  # 4095 - 16 n is not 16 (255 - n)
 
@@ -212,13 +212,15 @@ def test_a_false_photometric_tag_is_mended_with_a_warning(tmp_path: Path, recipe
 @pytest.mark.parametrize(("view", "own"), [("LATERAL", ""), (None, "LL"), ("LPO", "PA"), ("PA", "LATERAL")])
 def test_no_other_view_than_a_frontal_is_inverted(tmp_path: Path, view: str | None, own: str) -> None:
     false = film(tmp_path / "a.dcm", right=False, ViewPosition=own)
-    assert read(false, view=view).warning is None
-    assert read(false, view=None if view else "PA").warning == (MENDED if own in ("", "PA") else None)
+    assert decode(false, view=view).warning is None
+    assert decode(false, view=None if view else "PA").warning == (
+        ImageWarning.SHOWN_INVERTED if own in ("", "PA") else None
+    )
 
 
 def test_a_drawn_lateral_without_a_name_is_left_alone(tmp_path: Path) -> None:
     for right in (True, False):
-        assert read(film(tmp_path / "a.dcm", right=right, view="LATERAL")).warning is None
+        assert decode(film(tmp_path / "a.dcm", right=right, view="LATERAL")).warning is None
 
 
 def test_padding_stays_black_when_a_false_tag_is_mended(tmp_path: Path) -> None:
@@ -228,8 +230,8 @@ def test_padding_stays_black_when_a_false_tag_is_mended(tmp_path: Path) -> None:
     pixels[:, :20] = 4095
     dataset.PixelData = pixels.tobytes()
     dataset.save_as(path)
-    shown = read(path)
-    assert shown.warning == MENDED
+    shown = decode(path)
+    assert shown.warning == ImageWarning.SHOWN_INVERTED
     assert not np.asarray(shown.image)[:, :20].any()
 
 
@@ -270,13 +272,13 @@ def test_lossless_encodings_give_the_same_picture(name: str) -> None:
 )
 def test_bad_dicom_is_refused_with_the_reason(tmp_path: Path, tags: dict[str, Any], reason: str) -> None:
     with pytest.raises(UnreadableImage) as caught:
-        read(dicom(tmp_path / "a.dcm", DEEP, **tags))
+        decode(dicom(tmp_path / "a.dcm", DEEP, **tags))
     assert reason in caught.value.reason
 
 
 def test_dicom_cut_short_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UnreadableImage, match="less than expected"):
-        read(cut(dicom(tmp_path / "a.dcm", DEEP), keep=0.5))
+        decode(cut(dicom(tmp_path / "a.dcm", DEEP), keep=0.5))
 
 
 def test_a_dicom_without_pixels_is_refused(tmp_path: Path) -> None:
@@ -284,19 +286,19 @@ def test_a_dicom_without_pixels_is_refused(tmp_path: Path) -> None:
     del dataset.PixelData
     dataset.save_as(tmp_path / "a.dcm")
     with pytest.raises(UnreadableImage, match="it holds no pixels"):
-        read(tmp_path / "a.dcm")
+        decode(tmp_path / "a.dcm")
 
 
 def test_colour_pixels_are_refused() -> None:
     with pytest.raises(UnreadableImage, match=r"1 frame\(s\) of RGB pixels, not one of grey"):
-        read(Path(str(get_testdata_file("SC_rgb_rle.dcm"))))
+        decode(Path(str(get_testdata_file("SC_rgb_rle.dcm"))))
 
 
 def test_a_dicom_without_its_preamble_is_refused(tmp_path: Path) -> None:
     path = dicom(tmp_path / "a.dcm", DEEP)
     path.write_bytes(path.read_bytes()[132:])
     with pytest.raises(UnreadableImage, match="its name says DICOM, its content something else"):
-        read(path)
+        decode(path)
 
 
 # --- headers -----------------------------------------------------------------------------------------
@@ -325,7 +327,7 @@ def test_header_of_no_dicom_is_refused(tmp_path: Path, data: bytes | None) -> No
 def test_a_real_film_has_dark_air_also_when_its_tag_is_falsified(tmp_path: Path, recipe: Any) -> None:
     """JPEG 2000, MONOCHROME1, PA; the expected mean and spread were measured before this code was written."""
     source = REAL / "dicom" / "RG1_J2KI.dcm"
-    right = read(source, recipe=recipe)
+    right = decode(source, recipe=recipe)
     image = np.asarray(right.image)
     mean, spread = {"window": (192, 39), "mimic_jpg": (129, 74)}[recipe]
     assert image.shape == (1955, 1841)
@@ -334,17 +336,17 @@ def test_a_real_film_has_dark_air_also_when_its_tag_is_falsified(tmp_path: Path,
     dataset = pydicom.dcmread(source)
     dataset.PhotometricInterpretation = "MONOCHROME2"
     dataset.save_as(tmp_path / "a.dcm")
-    false = read(tmp_path / "a.dcm", recipe=recipe)
-    assert (right.warning, false.warning) == (None, MENDED)
+    false = decode(tmp_path / "a.dcm", recipe=recipe)
+    assert (right.warning, false.warning) == (None, ImageWarning.SHOWN_INVERTED)
     assert np.abs(np.asarray(false.image, np.int16) - image).max() <= 1
-    lateral = read(tmp_path / "a.dcm", recipe=recipe, view="LATERAL")
+    lateral = decode(tmp_path / "a.dcm", recipe=recipe, view="LATERAL")
     assert lateral.warning is None
 
 
 @real
 def test_a_real_film_cut_within_its_codestream_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UnreadableImage, match="cut short"):
-        read(cut(_copy(REAL / "dicom" / "RG1_J2KI.dcm", tmp_path / "a.dcm"), keep=0.6))
+        decode(cut(_copy(REAL / "dicom" / "RG1_J2KI.dcm", tmp_path / "a.dcm"), keep=0.6))
 
 
 def _copy(source: Path, target: Path) -> Path:

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from PIL import Image, ImageFilter, ImageOps
 
 from films import RAMP, REAL, real
-from laudo.images import fingerprint, load, same_exposure
+from laudo.images import decode, fingerprint, same_exposure
 from laudo.images.exposure import distance
 from laudo.images.polarity import STRONG, polarity
 from laudo.phantom.draw import draw
@@ -61,7 +61,10 @@ def real_films() -> dict[str, tuple[str, Image.Image]]:
     """File name -> patient and film."""
     with (REAL / "radiographs" / "ATTRIBUTION.csv").open() as rows:
         return {
-            row["filename"]: (row["patient"], load(REAL / "radiographs" / row["filename"], size_px=896))
+            row["filename"]: (
+                row["patient"],
+                decode(REAL / "radiographs" / row["filename"], size_px=896).image,
+            )
             for row in csv.DictReader(rows)
         }
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from laudo import lines
+from laudo.cli import lines
 from laudo.errors import InputError
 
 
@@ -23,24 +23,24 @@ def written(tmp_path):
 
 def test_objects_come_in_order_and_blank_lines_do_not(written):
     path = written(b'{"id": "a", "more": 1}\n\n  \r\n{"id": "b"}\r\n\n{"id": "c"}')
-    assert list(lines.read(path, keys=("id",))) == [{"id": "a", "more": 1}, {"id": "b"}, {"id": "c"}]
+    assert list(lines.parse(path, keys=("id",))) == [{"id": "a", "more": 1}, {"id": "b"}, {"id": "c"}]
 
 
 def test_a_byte_order_mark_is_no_text(written):
-    assert list(lines.read(written(b'\xef\xbb\xbf{"id": "a"}\n'), keys=("id",))) == [{"id": "a"}]
+    assert list(lines.parse(written(b'\xef\xbb\xbf{"id": "a"}\n'), keys=("id",))) == [{"id": "a"}]
 
 
 def test_an_empty_file_has_no_objects(written):
-    assert list(lines.read(written(b""), keys=("id",))) == []
+    assert list(lines.parse(written(b""), keys=("id",))) == []
 
 
 def test_lines_come_as_they_arrive(monkeypatch):
     """The second line is bad; the first was there before it was read."""
     monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b'{"id": "a"}\nno\n')))
-    read = lines.read("-", keys=("id",))
-    assert next(read) == {"id": "a"}
+    objects = lines.parse("-", keys=("id",))
+    assert next(objects) == {"id": "a"}
     with pytest.raises(InputError, match="standard input, line 2"):
-        next(read)
+        next(objects)
 
 
 BAD = [
@@ -62,7 +62,7 @@ BAD = [
 def test_a_bad_line_is_named_and_not_quoted(written, line, wrong):
     path = written(b'{"id": "a", "text": "fine"}\n\n' + line + b"\n")
     with pytest.raises(InputError) as raised:
-        list(lines.read(path, keys=("id", "text")))
+        list(lines.parse(path, keys=("id", "text")))
     assert wrong in raised.value.what
     assert raised.value.where == f"{path}, line 3"
     assert "secret" not in str(raised.value)
@@ -78,4 +78,4 @@ def test_what_is_written_is_one_line_and_comes_back(row):
         content = out.getvalue()
         patch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(content)))
         assert content.count(b"\n") == 1
-        assert list(lines.read("-", keys=tuple(row))) == [json.loads(content)] == [row]
+        assert list(lines.parse("-", keys=tuple(row))) == [json.loads(content)] == [row]

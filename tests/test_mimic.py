@@ -11,9 +11,10 @@ from typing import Any
 import pytest
 
 from laudo.errors import InputError
-from laudo.mimic import LABELS, Report, Reports, images_of, open_corpus
+from laudo.mimic import Reports, ReportText, images_of, open_corpus
 from laudo.mimic.tables import index
 from laudo.phantom import corpus
+from laudo.vocabulary import LABELS
 
 METADATA = (
     "dicom_id",
@@ -60,19 +61,19 @@ def put(root: Path, name: str, content: bytes = b"x") -> None:
     (root / name).write_bytes(content)
 
 
-def read(root: Path, reports: Path | None = None) -> dict[int, dict[str, Any]]:
+def load(root: Path, reports: Path | None = None) -> dict[int, dict[str, Any]]:
     """study_id -> its row of the index, with its report."""
     opened = open_corpus(root, reports=reports)
-    with Reports(opened) as archive:
-        rows = index(opened, reported=archive.studies).to_pylist()
+    with Reports(opened) as texts:
+        rows = index(opened, reported=texts.studies).to_pylist()
         for row in rows:
-            row["report"] = archive.read(subject_id=row["subject_id"], study_id=row["study_id"])
+            row["report"] = texts.fetch(subject_id=row["subject_id"], study_id=row["study_id"])
     return {row["study_id"]: row for row in rows}
 
 
 @pytest.mark.parametrize("suffix", [".csv", ".csv.gz"])
 def test_tables_are_joined_by_key(tmp_path: Path, suffix: str) -> None:
-    found = read(tree(tmp_path, suffix=suffix))
+    found = load(tree(tmp_path, suffix=suffix))
     assert list(found) == [59999001, 59999005, 59999009]
     assert [(study["subject_id"], study["split"]) for study in found.values()] == [
         (19999001, "train"),
@@ -87,26 +88,26 @@ def test_tables_are_joined_by_key(tmp_path: Path, suffix: str) -> None:
 
 
 def test_columns_and_rows_may_stand_in_any_order(tmp_path: Path) -> None:
-    expected = read(tree(tmp_path))
+    expected = load(tree(tmp_path))
     backwards = [row[::-1] for row in IMAGES[::-1]]
     write(tmp_path / "mimic-cxr-2.0.0-metadata.csv.gz", METADATA[::-1], backwards)
-    assert read(tmp_path) == expected
+    assert load(tmp_path) == expected
 
 
 def test_time_keeps_its_lost_zero_and_the_earliest_image_dates_the_study(tmp_path: Path) -> None:
-    found = read(tree(tmp_path))
+    found = load(tree(tmp_path))
     assert found[59999009]["taken"] == datetime(2180, 5, 6, 8, 5, 12)
     assert found[59999001]["taken"] == datetime(2179, 1, 1, 21, 30, 14, 500_000)
     assert found[59999005]["taken"] == datetime(2181, 2, 3)
-    lone = tree(tmp_path, images=IMAGES[:1], split=SPLIT)
-    assert read(lone)[59999009]["taken"] == datetime(2180, 5, 6, 8, 5, 56, 875_000)
+    one_image = tree(tmp_path, images=IMAGES[:1], split=SPLIT)
+    assert load(one_image)[59999009]["taken"] == datetime(2180, 5, 6, 8, 5, 56, 875_000)
 
 
-def test_whole_numbers_as_pandas_writes_them(tmp_path: Path) -> None:
+def test_whole_numbers_may_be_written_as_pandas_writes_them(tmp_path: Path) -> None:
     """A column with holes becomes one of floats."""
-    expected = read(tree(tmp_path))
+    expected = load(tree(tmp_path))
     floats = [tuple(f"{v}.0" if isinstance(v, int) else v for v in row) for row in IMAGES]
-    assert read(tree(tmp_path, images=floats)) == expected
+    assert load(tree(tmp_path, images=floats)) == expected
 
 
 def test_the_prior_is_the_last_study_taken_before(tmp_path: Path) -> None:
@@ -121,13 +122,18 @@ def test_the_prior_is_the_last_study_taken_before(tmp_path: Path) -> None:
     images = [(f"d{s}", 19999001, s, "", "AP", "", "", day, "120000") for s, day in days.items()]
     images.append(("other", 19999002, 59999106, "", "AP", "", "", "21850101", "120000"))
     splits = [(row[0], row[2], row[1], "train") for row in images]
-    found = read(tree(tmp_path, images=images, split=splits))
+    found = load(tree(tmp_path, images=images, split=splits))
     assert {study: row["prior"] for study, row in found.items()} == {
-        59999101: 59999104, 59999102: 59999103, 59999103: 59999104, 59999104: None, 59999105: None, 59999106: None,
-    }  # fmt: skip
+        59999104: None,
+        59999103: 59999104,
+        59999101: 59999104,
+        59999102: 59999103,
+        59999105: None,
+        59999106: None,
+    }
 
 
-def test_images_are_those_on_disk_whatever_their_kind(tmp_path: Path) -> None:
+def test_images_are_those_on_disk_of_any_kind(tmp_path: Path) -> None:
     put(tree(tmp_path), "files/p19/p19999002/s59999009/c1.png")
     put(tmp_path, "files/p19/p19999002/s59999009/c1.jpg")
     put(tmp_path, "files/p19/p19999002/s59999009/index.html")
@@ -144,43 +150,43 @@ def test_images_are_those_on_disk_whatever_their_kind(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("under", ["files", "mimic-cxr-reports/files", "mimic-cxr-reports", "."])
-def test_reports_in_a_folder(tmp_path: Path, under: str) -> None:
+def test_reports_are_fetched_from_any_usual_folder(tmp_path: Path, under: str) -> None:
     put(tree(tmp_path), f"{under}/p19/p19999002/s59999009.txt", b" FINDINGS: Clear.\n")
-    found = read(tmp_path)
-    assert found[59999009]["report"] == Report(" FINDINGS: Clear.\n", "utf-8")
+    found = load(tmp_path)
+    assert found[59999009]["report"] == ReportText(" FINDINGS: Clear.\n", "utf-8")
     assert found[59999001]["report"] is None
 
 
 @pytest.mark.parametrize("prefix", ["files/", "mimic-cxr-reports/files/", ""])
-def test_reports_in_the_zip(tmp_path: Path, prefix: str) -> None:
+def test_reports_are_fetched_from_the_zip_whatever_its_folders(tmp_path: Path, prefix: str) -> None:
     with zipfile.ZipFile(tree(tmp_path) / "mimic-cxr-reports.zip", "w") as archive:
         archive.writestr(f"{prefix}p19/p19999003/s59999005.txt", " IMPRESSION: Edema.")
         archive.writestr("notes/readme.txt", "Not a report.")
-    found = read(tmp_path)
-    assert found[59999005]["report"] == Report(" IMPRESSION: Edema.", "utf-8")
+    found = load(tmp_path)
+    assert found[59999005]["report"] == ReportText(" IMPRESSION: Edema.", "utf-8")
     assert found[59999001]["report"] is None
 
 
-def test_another_subject_s_report_is_not_taken(tmp_path: Path) -> None:
+def test_a_report_in_another_subject_s_folder_is_refused(tmp_path: Path) -> None:
     with zipfile.ZipFile(tree(tmp_path) / "mimic-cxr-reports.zip", "w") as archive:
         archive.writestr("files/p19/p19999002/s59999005.txt", "another subject's")
     with pytest.raises(InputError, match="study 59999005 belongs to two subjects"):
-        read(tmp_path)
+        load(tmp_path)
 
 
 @pytest.mark.parametrize("name", ["mimic-cxr-reports.zip", "."])
-def test_reports_in_a_folder_of_their_own(tmp_path: Path, name: str) -> None:
+def test_reports_are_fetched_from_a_folder_of_their_own(tmp_path: Path, name: str) -> None:
     """MIMIC-CXR and MIMIC-CXR-JPG are two downloads."""
     other = tmp_path / "mimic-cxr" / "2.1.0"
     other.mkdir(parents=True)
     with zipfile.ZipFile(other / "mimic-cxr-reports.zip", "w") as archive:
         archive.writestr("files/p19/p19999003/s59999005.txt", " IMPRESSION: Edema.")
     (tmp_path / "jpg").mkdir()
-    found = read(tree(tmp_path / "jpg"), reports=other / name)
-    assert found[59999005]["report"] == Report(" IMPRESSION: Edema.", "utf-8")
+    found = load(tree(tmp_path / "jpg"), reports=other / name)
+    assert found[59999005]["report"] == ReportText(" IMPRESSION: Edema.", "utf-8")
 
 
-def test_a_study_that_only_a_table_of_labels_or_splits_names_is_there(tmp_path: Path) -> None:
+def test_a_study_that_only_a_table_of_labels_or_splits_names_has_a_row(tmp_path: Path) -> None:
     rows = [(59999066, 19999006, *[""] * 14)]
     split = [*SPLIT, ("y1", 59999055, 19999005, "test")]
     write(
@@ -188,7 +194,7 @@ def test_a_study_that_only_a_table_of_labels_or_splits_names_is_there(tmp_path: 
         ("study_id", "subject_id", *LABELS),
         rows,
     )
-    found = read(tmp_path)
+    found = load(tmp_path)
     assert (found[59999066]["subject_id"], found[59999066]["split"]) == (19999006, None)
     assert (found[59999055]["split"], found[59999055]["images"]) == ("test", None)
 
@@ -198,42 +204,42 @@ def test_two_reports_of_a_study_that_differ_are_named(tmp_path: Path) -> None:
     with zipfile.ZipFile(file, "w") as archive:
         for folder in ("files", "__MACOSX/files", "copy"):
             archive.writestr(f"{folder}/p19/p19999003/s59999005.txt", "junk" if "MAC" in folder else "Edema.")
-    assert read(tmp_path)[59999005]["report"] == Report("Edema.", "utf-8")
+    assert load(tmp_path)[59999005]["report"] == ReportText("Edema.", "utf-8")
     with zipfile.ZipFile(file, "a") as archive:
         archive.writestr("old/p19/p19999003/s59999005.txt", "An older version.")
     with pytest.raises(InputError, match="study 59999005 has two reports that differ"):
-        read(tmp_path)
+        load(tmp_path)
 
 
 def test_a_zip_of_something_else_is_named(tmp_path: Path) -> None:
     with zipfile.ZipFile(tree(tmp_path) / "mimic-cxr-reports.zip", "w") as archive:
         archive.writestr("mimic-cxr-reports.zip", "nested")
     with pytest.raises(InputError, match=r"holds no report named(.|\n)*\[mimic\] reports"):
-        read(tmp_path)
+        load(tmp_path)
 
 
 def test_a_byte_order_mark_is_no_part_of_a_report(tmp_path: Path) -> None:
     put(tree(tmp_path), "files/p19/p19999001/s59999001.txt", "\ufeff FINDINGS: Clear.".encode())
-    assert read(tmp_path)[59999001]["report"] == Report(" FINDINGS: Clear.", "utf-8")
+    assert load(tmp_path)[59999001]["report"] == ReportText(" FINDINGS: Clear.", "utf-8")
 
 
-def test_a_report_without_an_image_and_a_study_without_a_split_are_there(tmp_path: Path) -> None:
+def test_a_report_without_an_image_and_a_study_without_a_split_have_rows(tmp_path: Path) -> None:
     with zipfile.ZipFile(tree(tmp_path, split=SPLIT[1:]) / "mimic-cxr-reports.zip", "w") as archive:
         archive.writestr("files/p19/p19999009/s59999099.txt", " IMPRESSION: Edema.")
-    found = read(tmp_path)
+    found = load(tmp_path)
     assert (found[59999099]["images"], found[59999099]["split"]) == (None, None)
     assert found[59999099]["subject_id"] == 19999009
     assert (found[59999005]["split"], len(found[59999005]["images"])) == (None, 1)
 
 
-def test_mimic_cxr_without_the_metadata_of_mimic_cxr_jpg(tmp_path: Path) -> None:
-    """Its own record list names the images, its study list the studies; views and dates are in the DICOM files."""
+def test_mimic_cxr_needs_no_metadata_of_mimic_cxr_jpg(tmp_path: Path) -> None:
+    """Its record list names the images, its study list the studies; the DICOM files have views and dates."""
     (tree(tmp_path) / "mimic-cxr-2.0.0-metadata.csv.gz").unlink()
     header = ("subject_id", "study_id", "dicom_id", "path")
     write(tmp_path / "cxr-record-list.csv.gz", header, [(*row[1:3], row[0], "files/x.dcm") for row in IMAGES])
     studies = [(19999001, 59999001, "x"), (19999008, 59999088, "x")]
     write(tmp_path / "cxr-study-list.csv.gz", ("subject_id", "study_id", "path"), studies)
-    found = read(tmp_path)
+    found = load(tmp_path)
     assert list(found) == [59999001, 59999005, 59999009, 59999088]
     assert [image["dicom_id"] for image in found[59999009]["images"]] == ["b1", "c1"]
     assert (found[59999009]["split"], found[59999009]["taken"]) == ("validate", None)
@@ -242,15 +248,15 @@ def test_mimic_cxr_without_the_metadata_of_mimic_cxr_jpg(tmp_path: Path) -> None
 
 def test_a_report_that_is_not_utf_8_is_read_as_latin_1(tmp_path: Path) -> None:
     put(tree(tmp_path), "files/p19/p19999001/s59999001.txt", "37 °C".encode("latin-1"))
-    assert read(tmp_path)[59999001]["report"] == Report("37 °C", "latin-1")
+    assert load(tmp_path)[59999001]["report"] == ReportText("37 °C", "latin-1")
 
 
-def test_labels_by_name(tmp_path: Path) -> None:
+def test_labels_are_joined_by_name(tmp_path: Path) -> None:
     header = ("study_id", *reversed(LABELS), "subject_id")
     values = {"Edema": "1.0", "Fracture": "0.0", "Pneumonia": "-1.0"}
     row = (59999009, *(values.get(label, "") for label in reversed(LABELS)), 19999002)
     write(tree(tmp_path) / "mimic-cxr-2.0.0-chexpert.csv.gz", header, [row])
-    found = read(tmp_path)
+    found = load(tmp_path)
     expected = dict.fromkeys(LABELS) | {"Edema": 1, "Fracture": 0, "Pneumonia": -1}
     assert found[59999009]["chexpert"] == expected
     assert found[59999009]["negbio"] is None
@@ -262,7 +268,7 @@ def test_the_radiologist_s_labels_of_release_2_1_0(tmp_path: Path) -> None:
     header = ("study_id", *("Airspace Opacity" if label == "Lung Opacity" else label for label in LABELS))
     row = (59999005, *("1" if label == "Lung Opacity" else "" for label in LABELS))
     write(tree(tmp_path) / "mimic-cxr-2.1.0-test-set-labeled.csv", header, [row])
-    found = read(tmp_path)
+    found = load(tmp_path)
     assert found[59999005]["radiologist"] == dict.fromkeys(LABELS) | {"Lung Opacity": 1}
     assert found[59999009]["radiologist"] is None
 
@@ -273,13 +279,13 @@ def test_a_damaged_report_in_the_zip_is_named(tmp_path: Path) -> None:
     data = (tmp_path / "mimic-cxr-reports.zip").read_bytes()
     (tmp_path / "mimic-cxr-reports.zip").write_bytes(data.replace(b"Clear", b"Cloar", 1))
     with pytest.raises(InputError, match=r"s59999005\.txt cannot be unpacked"):
-        read(tmp_path)
+        load(tmp_path)
 
 
 # --- mistakes ---------------------------------------------------------------------------------------
 
 
-def test_no_such_folder(tmp_path: Path) -> None:
+def test_an_absent_folder_is_a_message(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no such folder"):
         open_corpus(tmp_path / "nowhere")
 
@@ -294,7 +300,7 @@ def test_an_indispensable_table_is_named(tmp_path: Path, name: str) -> None:
 def test_an_absent_column_is_named_with_its_file(tmp_path: Path) -> None:
     write(tree(tmp_path) / "mimic-cxr-2.0.0-metadata.csv.gz", METADATA[:4] + METADATA[5:], [])
     with pytest.raises(InputError, match=r"column ViewPosition is absent(.|\n)*metadata\.csv\.gz"):
-        read(tmp_path)
+        load(tmp_path)
 
 
 def changed(rows: Sequence[tuple[Any, ...]], *, row: int, column: int, to: Any) -> list[tuple[Any, ...]]:
@@ -323,7 +329,7 @@ def changed(rows: Sequence[tuple[Any, ...]], *, row: int, column: int, to: Any) 
 )
 def test_contradictions_are_named(tmp_path: Path, images: Any, split: Any, message: str) -> None:
     with pytest.raises(InputError, match=message):
-        read(tree(tmp_path, images=images, split=split))
+        load(tree(tmp_path, images=images, split=split))
 
 
 def test_an_odd_label_is_named_with_its_line(tmp_path: Path) -> None:
@@ -333,7 +339,7 @@ def test_an_odd_label_is_named_with_its_line(tmp_path: Path) -> None:
         [(59999009, 19999002, *["2.0"] * 14)],
     )
     with pytest.raises(InputError, match=r"'2.0' is none of(.|\n)*row 1"):
-        read(tmp_path)
+        load(tmp_path)
 
 
 def test_a_study_with_two_rows_of_labels_is_named(tmp_path: Path) -> None:
@@ -341,7 +347,7 @@ def test_a_study_with_two_rows_of_labels_is_named(tmp_path: Path) -> None:
     rows = [(study, subject, *[value] * 14) for study, subject, value in keys]
     write(tree(tmp_path) / "mimic-cxr-2.0.0-chexpert.csv.gz", ("study_id", "subject_id", *LABELS), rows)
     with pytest.raises(InputError, match=r"study_id 59999009 is there twice(.|\n)*row 3"):
-        read(tmp_path)
+        load(tmp_path)
 
 
 @pytest.mark.parametrize("content", ["", "dicom_id,split\n", "\x00\x01"])
@@ -349,7 +355,7 @@ def test_a_table_without_rows_or_columns_is_a_message(tmp_path: Path, content: s
     (tree(tmp_path) / "mimic-cxr-2.0.0-metadata.csv.gz").unlink()
     (tmp_path / "mimic-cxr-2.0.0-metadata.csv").write_text(content)
     with pytest.raises(InputError, match=r"metadata\.csv"):
-        read(tmp_path)
+        load(tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -360,7 +366,7 @@ def test_a_download_cut_short_is_named(tmp_path: Path, name: str) -> None:
         archive.writestr("files/p19/p19999003/s59999005.txt", "Clear.")
     (tmp_path / name).write_bytes((tmp_path / name).read_bytes()[:-30])
     with pytest.raises(InputError, match=rf"cannot be read(.|\n)*{name}"):
-        read(tmp_path)
+        load(tmp_path)
 
 
 def test_a_thousand_studies_are_joined_as_a_loop_over_rows_joins_them(tmp_path: Path) -> None:
@@ -388,7 +394,7 @@ def test_a_thousand_studies_are_joined_as_a_loop_over_rows_joins_them(tmp_path: 
     for name in ("chexpert", "negbio"):
         for row in rows(name):
             expected[int(row["study_id"])][name] = {n: int(float(row[n])) if row[n] else None for n in LABELS}
-    found = read(tmp_path / "mimic")
+    found = load(tmp_path / "mimic")
     assert list(found) == sorted(expected) and len(found) == 1000
     for study_id, row in found.items():
         taken = f"{row['taken']:%Y%m%d %H%M%S}.{row['taken'].microsecond // 1000:03d}"

@@ -18,11 +18,25 @@ from conftest import DOZEN
 from laudo import mimic
 from laudo.mimic import tables
 from laudo.phantom import corpus, words
+from laudo.vocabulary import SPLITS
 
 LABELS = [
-    "Atelectasis", "Cardiomegaly", "Consolidation", "Edema", "Enlarged Cardiomediastinum", "Fracture", "Lung Lesion", "Lung Opacity",
-    "No Finding", "Pleural Effusion", "Pleural Other", "Pneumonia", "Pneumothorax", "Support Devices",
-]  # fmt: skip
+    "Atelectasis",
+    "Cardiomegaly",
+    "Consolidation",
+    "Edema",
+    "Enlarged Cardiomediastinum",
+    "Fracture",
+    "Lung Lesion",
+    "Lung Opacity",
+    "No Finding",
+    "Pleural Effusion",
+    "Pleural Other",
+    "Pneumonia",
+    "Pneumothorax",
+    "Support Devices",
+]
+"""As in the header of PhysioNet's mimic-cxr-2.0.0-chexpert.csv."""
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +65,7 @@ def lines(root, name):
         return [json.loads(line) for line in stream]
 
 
-# --- bytes ---------------------------------------------------------------------------------------------------
+# --- bytes --------------------------------------------------------------------------------------------------
 
 
 def write(folder, **options):
@@ -61,7 +75,7 @@ def write(folder, **options):
 
 
 def test_the_same_seed_gives_the_same_bytes(phantom_tree, tmp_path):
-    """Here over two processes, there in one; and at another time of day."""
+    """This one is drawn by several processes at another time, `phantom_tree` by one."""
     again = files(write(tmp_path / "again"))
     assert len([name for name in again if name.endswith(".jpg")]) >= 12
     assert again == files(phantom_tree)
@@ -74,8 +88,8 @@ def test_another_seed_gives_another_corpus(phantom_tree, tmp_path):
 
 
 def test_without_images_the_rest_is_the_same_in_kind(tmp_path):
-    made = files(write(tmp_path, size_px=None))
-    assert sorted(made) == [
+    written = files(write(tmp_path, size_px=None))
+    assert sorted(written) == [
         *(f"mimic/mimic-cxr-2.0.0-{name}.csv.gz" for name in ("chexpert", "metadata", "negbio", "split")),
         "mimic/mimic-cxr-reports.zip",
         "truth/facts.jsonl.gz",
@@ -83,15 +97,25 @@ def test_without_images_the_rest_is_the_same_in_kind(tmp_path):
     ]
 
 
-# --- layout --------------------------------------------------------------------------------------------------
+# --- layout -------------------------------------------------------------------------------------------------
 
 
 def test_tables_have_mimic_s_columns(phantom_tree):
     assert list(rows(phantom_tree, "split")[0]) == ["dicom_id", "study_id", "subject_id", "split"]
     assert list(rows(phantom_tree, "metadata")[0]) == [
-        "dicom_id", "subject_id", "study_id", "PerformedProcedureStepDescription", "ViewPosition", "Rows", "Columns", "StudyDate", "StudyTime",
-        "ProcedureCodeSequence_CodeMeaning", "ViewCodeSequence_CodeMeaning", "PatientOrientationCodeSequence_CodeMeaning",
-    ]  # fmt: skip
+        "dicom_id",
+        "subject_id",
+        "study_id",
+        "PerformedProcedureStepDescription",
+        "ViewPosition",
+        "Rows",
+        "Columns",
+        "StudyDate",
+        "StudyTime",
+        "ProcedureCodeSequence_CodeMeaning",
+        "ViewCodeSequence_CodeMeaning",
+        "PatientOrientationCodeSequence_CodeMeaning",
+    ]
     for name in ("chexpert", "negbio"):
         assert list(rows(phantom_tree, name)[0]) == ["subject_id", "study_id", *LABELS]
 
@@ -135,14 +159,14 @@ def test_images_and_reports_lie_where_mimic_puts_them(phantom_tree):
         assert {info.date_time for info in archive.infolist()} == {(1980, 1, 1, 0, 0, 0)}
 
 
-def test_the_reader_of_mimic_reads_it_whole(phantom_tree):
+def test_the_reader_of_mimic_finds_every_study_complete(phantom_tree):
     corpus = mimic.open_corpus(phantom_tree / "mimic")
     with mimic.Reports(corpus) as reports:
-        found = tables.index(corpus, reported=reports.studies).to_pylist()
-        assert len(found) == 12
-        for study in found:
+        studies = tables.index(corpus, reported=reports.studies).to_pylist()
+        assert len(studies) == 12
+        for study in studies:
             key = {name: study[name] for name in ("subject_id", "study_id")}
-            assert reports.read(**key).text and study["chexpert"] and study["negbio"]
+            assert reports.fetch(**key).text and study["chexpert"] and study["negbio"]
             assert 1 <= len(study["images"]) <= 4
             assert set(mimic.images_of(corpus, **key)) == {image["dicom_id"] for image in study["images"]}
 
@@ -155,28 +179,28 @@ def test_reports_are_set_like_mimic_s(drawn):
         assert all(line.startswith(" ") for line in text.splitlines())
 
 
-def test_nothing_of_the_truth_is_in_what_a_stage_is_given(phantom_tree):
-    """Every Portuguese sentence that is not the same in English, and the name of the thing, in no file of `mimic/`."""
-    given = b""
+def test_nothing_of_the_truth_is_in_what_a_stage_receives(phantom_tree):
+    """No file of `mimic/` has a Portuguese sentence (unlike its English one) or the phantom's name."""
+    content = b""
     for path in (phantom_tree / "mimic").rglob("*"):
         if path.suffix == ".zip":
             with zipfile.ZipFile(path) as archive:
-                given += b"".join(archive.read(name) for name in archive.namelist())
+                content += b"".join(archive.read(name) for name in archive.namelist())
         elif path.is_file():
-            given += gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
-    told = {
+            content += gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
+    texts = {
         section["pt"]
         for row in lines(phantom_tree, "reports")
         for section in row["sections"]
         if section["pt"] != section["en"]
     }
-    sentences = {s for text in told for s in re.split(r"(?<=\.)\s", text) if len(s) > 12}
+    sentences = {s for text in texts for s in re.split(r"(?<=\.)\s", text) if len(s) > 12}
     assert len(sentences) > 40
     for word in [*sentences, "phantom", "laudo", "set_aside"]:
-        assert word.encode() not in given
+        assert word.encode() not in content
 
 
-# --- studies -------------------------------------------------------------------------------------------------
+# --- studies ------------------------------------------------------------------------------------------------
 
 
 def test_a_subject_s_studies_are_in_one_split(drawn):
@@ -184,8 +208,8 @@ def test_a_subject_s_studies_are_in_one_split(drawn):
     for study in drawn:
         splits[study.subject_id].add(study.split)
         dates[study.subject_id].append(study.date)
-    assert all(len(some) == 1 for some in splits.values())
-    assert all(some == sorted(some) for some in dates.values())
+    assert all(len(names) == 1 for names in splits.values())
+    assert all(days == sorted(days) for days in dates.values())
     assert max(map(len, dates.values())) > 4, "some patients come often"
     assert (
         len({study.study_id for study in drawn})
@@ -195,10 +219,10 @@ def test_a_subject_s_studies_are_in_one_split(drawn):
 
 
 @pytest.mark.parametrize("proportions", [(60, 10, 30), (1, 0, 0), (2, 1, 1)])
-def test_splits_have_the_proportions_asked_for(proportions):
-    made = Counter(study.split for study in corpus.studies(count=1000, seed=1, proportions=proportions))
-    for split, share in zip(corpus.SPLITS, proportions, strict=True):
-        assert abs(made[split] - 1000 * share / sum(proportions)) <= 9, "off by one patient at most"
+def test_splits_have_the_requested_proportions(proportions):
+    counts = Counter(study.split for study in corpus.studies(count=1000, seed=1, proportions=proportions))
+    for split, share in zip(SPLITS, proportions, strict=True):
+        assert abs(counts[split] - 1000 * share / sum(proportions)) <= 9, "off by one patient at most"
 
 
 def test_one_to_four_images_a_study(drawn):
@@ -222,13 +246,12 @@ def test_all_labels_occur_present_absent_and_uncertain(drawn):
         assert min(counts[value] for value in (1, 0, -1, None)) >= 3, (label, counts)
 
 
-# --- wordings ------------------------------------------------------------------------------------------------
+# --- wordings -----------------------------------------------------------------------------------------------
 
 
-def said(study):
-    return [
-        said for section in study.report.sections for sentence in section.sentences for said in sentence.said
-    ]
+def assertions(study):
+    sentences = [sentence for section in study.report.sections for sentence in section.sentences]
+    return [assertion for sentence in sentences for assertion in sentence.assertions]
 
 
 def test_a_third_of_the_wordings_is_set_aside():
@@ -241,7 +264,7 @@ def test_a_third_of_the_wordings_is_set_aside():
 def test_wordings_set_aside_are_used_in_the_test_split_and_nowhere_else(drawn):
     used = defaultdict(set)
     for study in drawn:
-        used[study.split] |= {row.wording for row in said(study)}
+        used[study.split] |= {assertion.wording for assertion in assertions(study)}
     aside = words.set_aside()
     assert not (used["train"] | used["validate"]) & aside
     assert len(used["test"] & aside) > 0.6 * len(aside)
@@ -254,7 +277,7 @@ def test_no_sentence_set_aside_is_said_in_training_under_another_name(drawn):
     for study in drawn:
         for section in study.report.sections:
             for sentence in section.sentences:
-                hidden = study.split == "test" and any(row.set_aside for row in sentence.said)
+                hidden = study.split == "test" and any(row.set_aside for row in sentence.assertions)
                 sentences[hidden, study.split == "test"].add(re.sub(r"^\d\. ", "", sentence.en))
     assert len(sentences[True, True]) > 300
     assert not sentences[True, True] & sentences[False, False]
@@ -269,11 +292,11 @@ def test_the_truth_marks_them(phantom_tree):
 
 def test_every_finding_that_is_not_absent_is_stated(drawn):
     for study in drawn:
-        told = {(row.fact.finding, row.fact.kind) for _, row in study.report.said}
-        assert {(f.finding, f.kind) for f in study.facts if f.status != "absent"} <= told
+        stated = {(row.fact.finding, row.fact.kind) for _, row in study.report.assertions}
+        assert {(f.finding, f.kind) for f in study.facts if f.status != "absent"} <= stated
 
 
-# --- Portuguese ----------------------------------------------------------------------------------------------
+# --- Portuguese ---------------------------------------------------------------------------------------------
 
 
 def test_the_portuguese_says_the_same(drawn):
@@ -286,7 +309,7 @@ def test_the_portuguese_says_the_same(drawn):
                     n.replace(",", ".") for n in re.findall(r"\d+[.,]?\d*", s.pt)
                 ]
                 assert s.en.count("___") == s.pt.count("___")
-                for row in s.said:
+                for row in s.assertions:
                     if row.fact.side in ("left", "right"):
                         word = {"left": "esquerd", "right": "direit"}[row.fact.side]
                         assert row.fact.side in s.en.lower() and word in s.pt.lower(), (s.en, s.pt)
@@ -294,9 +317,16 @@ def test_the_portuguese_says_the_same(drawn):
 
 def test_the_portuguese_report_has_the_same_sections_in_the_same_order(drawn):
     headers = {
-        "EXAMINATION": "EXAME", "INDICATION": "INDICAÇÃO", "TECHNIQUE": "TÉCNICA", "COMPARISON": "COMPARAÇÃO", "WET READ": "LEITURA PRELIMINAR",
-        "FINDINGS": "ACHADOS", "IMPRESSION": "IMPRESSÃO", "ADDENDUM": "ADENDO", "RECOMMENDATION(S)": "RECOMENDAÇÕES",
-    }  # fmt: skip
+        "EXAMINATION": "EXAME",
+        "INDICATION": "INDICAÇÃO",
+        "TECHNIQUE": "TÉCNICA",
+        "COMPARISON": "COMPARAÇÃO",
+        "WET READ": "LEITURA PRELIMINAR",
+        "FINDINGS": "ACHADOS",
+        "IMPRESSION": "IMPRESSÃO",
+        "ADDENDUM": "ADENDO",
+        "RECOMMENDATION(S)": "RECOMENDAÇÕES",
+    }
     seen = Counter()
     for study in drawn:
         report = study.report

@@ -19,14 +19,14 @@ import pytest
 from PIL import Image
 
 from films import dicom
-from laudo import census, prepare
-from laudo.config import Experiment
+from laudo import prepare
 from laudo.errors import LaudoError
-from laudo.mimic import LABELS, release
+from laudo.experiment import Experiment, Plan, plan
+from laudo.mimic import release
 from laudo.phantom import corpus
-from laudo.plan import Plan, plan
-from laudo.records import used
-from laudo.store import read
+from laudo.store import rows
+from laudo.store.tables import used
+from laudo.vocabulary import LABELS
 
 
 def prepared(settings: dict, run: Path, **changes) -> Plan:
@@ -37,7 +37,7 @@ def prepared(settings: dict, run: Path, **changes) -> Plan:
 
 
 def studies_of(made: Plan) -> dict[int, dict]:
-    return {row["study_id"]: row for row in read(made.studies)}
+    return {row["study_id"]: row for row in rows(made.studies)}
 
 
 @pytest.fixture
@@ -112,7 +112,7 @@ def test_an_image_that_cannot_be_used_is_named(mimic, phantom_copy, tmp_path, on
     assert {n: row["excluded"] for n, row in studies_of(made).items() if row["excluded"]} == {
         study_id(place): reason
     }
-    assert [row["left_out"] for row in read(made.films) if row["dicom_id"] == path.stem] == (
+    assert [row["left_out"] for row in rows(made.films) if row["dicom_id"] == path.stem] == (
         [reason] if content is not None else []
     )
 
@@ -126,7 +126,7 @@ def test_a_study_with_one_image_that_can_be_read_is_used(mimic, phantom_copy, tm
     assert row["excluded"] is None
     assert {image["dicom_id"] for image in row["images"]} <= {other.stem for other in others}
     assert len(row["views"]) == 1 + len(others)
-    assert [f["left_out"][:16] for f in read(made.films) if f["dicom_id"] == broken.stem] == [
+    assert [f["left_out"][:16] for f in rows(made.films) if f["dicom_id"] == broken.stem] == [
         "unreadable image"
     ]
 
@@ -134,7 +134,7 @@ def test_a_study_with_one_image_that_can_be_read_is_used(mimic, phantom_copy, tm
 def test_every_image_of_a_study_is_kept_or_says_why(tiny, phantom_tree, tmp_path, one_core):
     settings = {**tiny, "mimic": {"root": str(phantom_tree / "mimic")}}
     made = prepared(settings, tmp_path / "run", max_images=1)
-    films = read(made.films)
+    films = rows(made.films)
     assert len(films) == len([*(phantom_tree / "mimic").glob("files/*/*/*/*.jpg")])
     assert all((film["path"] is None) != (film["left_out"] is None) for film in films)
     assert Counter(film["study_id"] for film in films if film["path"]) == dict.fromkeys(studies_of(made), 1)
@@ -150,7 +150,7 @@ def test_text_only_work_needs_no_image(mimic, phantom_copy, tmp_path):
     shutil.rmtree(phantom_copy / "files")
     made = prepared(mimic, tmp_path / "run", images="none")
     found = studies_of(made)
-    assert {row["excluded"] for row in found.values()} == {None} and not read(made.films)
+    assert {row["excluded"] for row in found.values()} == {None} and not rows(made.films)
     assert all(row["images"] == [] and row["views"] and row["target"] for row in found.values())
     assert not (tmp_path / "run" / "images").exists()
 
@@ -184,14 +184,14 @@ def laudo(command: str, folder: Path, *options: str) -> subprocess.CompletedProc
 def test_a_dicom_tree_without_metadata_gets_its_views_from_the_files(mimic, phantom_copy, tmp_path, one_core):
     """MIMIC-CXR itself, with the split table of MIMIC-CXR-JPG beside it."""
     with gzip.open(phantom_copy / "mimic-cxr-2.0.0-metadata.csv.gz", "rt") as file:
-        rows = list(csv.DictReader(file))
+        listed = list(csv.DictReader(file))
     (phantom_copy / "mimic-cxr-2.0.0-metadata.csv.gz").unlink()
     with gzip.open(phantom_copy / "cxr-record-list.csv.gz", "wt") as file:
         writer = csv.DictWriter(
             file, ["subject_id", "study_id", "dicom_id", "path"], extrasaction="ignore", restval=""
         )
         writer.writeheader()
-        writer.writerows(rows)
+        writer.writerows(listed)
     views = {}
     for number, path in enumerate(sorted(phantom_copy.glob("files/*/*/*/*.jpg"))):
         pixels = np.asarray(Image.open(path)).astype(np.uint16) * 16
@@ -199,7 +199,7 @@ def test_a_dicom_tree_without_metadata_gets_its_views_from_the_files(mimic, phan
         dicom(path.with_suffix(".dcm"), pixels, ViewPosition=views[path.stem])
         path.unlink()
     made = prepared(mimic, tmp_path / "run")
-    films = read(made.films)
+    films = rows(made.films)
     assert {film["dicom_id"]: film["view"] for film in films} == views
     assert Counter(view for row in studies_of(made).values() for view in row["views"]) == Counter(
         views.values()
@@ -305,7 +305,7 @@ def labelled(root: Path, rows: dict[int, dict[str, float]]) -> None:
 
 
 def chosen(made: Plan, split: str = "train") -> set[int]:
-    return {row["study_id"] for row in read(made.studies, where=used(split))}
+    return {row["study_id"] for row in rows(made.studies, where=used(split))}
 
 
 @pytest.fixture(scope="module")
@@ -338,7 +338,7 @@ def test_the_study_s_rule_fills_first_positive_labels_evenly(forty, tmp_path):
         "Edema" if n in ids[:20] else "Pneumonia" if n in ids[20:23] else "Fracture" for n in chosen(made)
     )
     assert first == {"Edema": 6, "Fracture": 6, "Pneumonia": 3}
-    why = Counter(row["excluded"] for row in read(made.studies))
+    why = Counter(row["excluded"] for row in rows(made.studies))
     assert why == {None: 15, "outside the subset": 18, "no positive label": 2, "no label row": 5}
 
 
@@ -360,7 +360,7 @@ def test_uncertain_labels_follow_the_stated_policy(forty, tmp_path, uncertain, e
     labelled(root, {**{n: {"Edema": -1.0} for n in ids[:10]}, **{n: {"Fracture": 1.0} for n in ids[10:]}})
     made = prepared(settings, tmp_path / "run", subset="balanced", train=6, uncertain=uncertain)
     assert len(chosen(made)) == 6 and len(chosen(made) & set(ids[:10])) == edemas
-    why = Counter(row["excluded"] for row in read(made.studies))
+    why = Counter(row["excluded"] for row in rows(made.studies))
     assert why["uncertain label"] == (10 if uncertain == "leave_out" else 0)
 
 
@@ -430,20 +430,32 @@ def test_no_subject_stands_in_two_splits(tiny, tmp_path):
 # --- census ------------------------------------------------------------------------------------------
 
 
+def census(made: Plan, topic: str) -> dict[str, dict[str, float]]:
+    """A topic of the census: item -> measure -> count."""
+    counts: dict[str, dict[str, float]] = {}
+    for row in rows(made.census):
+        if row["topic"] == topic:
+            counts.setdefault(row["item"], {})[row["measure"]] = row["value"]
+    return counts
+
+
 def test_the_census_counts_what_is_in_the_tables(mimic, phantom_copy, tmp_path):
     place = places(phantom_copy)[4]
     repack(phantom_copy, {place: None})
     made = prepared(mimic, tmp_path / "run", images="none")
-    counts, rows = census.census(made), read(made.studies)
-    some = [row for row in rows if not row["excluded"]]
-    assert (counts["corpus"], sum(counts["used"].values())) == (12, 11)
-    assert sum(by for by in counts["excluded"]["no report"].values()) == 1
-    assert counts["views"] == Counter(view for row in some for view in row["views"])
-    assert counts["sections"] == Counter(name for row in some for name in row["sections"])
+    used_studies = [row for row in rows(made.studies) if not row["excluded"]]
+    assert census(made, "corpus") == {"studies": {"all": 12}}
+    assert sum(split["studies"] for split in census(made, "used").values()) == 11
+    assert sum(census(made, "excluded")["no report"].values()) == 1
+    views = Counter(view for row in used_studies for view in row["views"])
+    assert census(made, "views") == {view: {"images": n} for view, n in views.items()}
+    names = Counter(name for row in used_studies for name in row["sections"])
+    assert census(made, "sections") == {name: {"studies": n} for name, n in names.items()}
+    labels = census(made, "labels")
     for label in LABELS:
-        values = Counter(row["chexpert"][label] for row in some)
-        assert counts["labels"][label] == {"present": values[1], "uncertain": values[-1], "absent": values[0]}
-    assert counts["release"] is None, "a dozen studies are no full copy"
+        values = Counter(row["chexpert"][label] for row in used_studies)
+        assert labels[label] == {"present": values[1], "uncertain": values[-1], "absent": values[0]}
+    assert not census(made, "release"), "a dozen studies are no full copy"
 
 
 def test_describe_prints_the_census(mimic, phantom_copy, tmp_path):
@@ -467,16 +479,18 @@ def test_a_full_copy_is_held_against_the_release():
 # --- killed ------------------------------------------------------------------------------------------
 
 MOMENTS = {
-    "reading": "phantom/done",
-    "keeping images": "images/48/*/*.jpg",
-    "between parts": "tables/films/part-00001.parquet",
+    "before the texts": "phantom/done",
+    "between parts of texts": "tables/texts/part-00001.parquet",
+    "caching images": "images/48/*/*.jpg",
+    "between parts of films": "tables/films/part-00001.parquet",
     "before the table": "tables/films/done",
 }
 SMALL = """
-import sys, laudo.spread
-from laudo import cli, prepare
-prepare._PART, prepare._ROWS = 5, 7
-laudo.spread.workers = lambda: 1
+import sys, laudo.store.spread
+from laudo import cli
+from laudo.prepare import films, studies, texts
+films._PART_SIZE, texts._PART_SIZE, studies._PART_SIZE = 5, 7, 7
+laudo.store.spread.workers = lambda: 1
 sys.argv = ["laudo", "prepare", "tiny.toml"]
 cli.main()
 """
@@ -504,31 +518,40 @@ def test_killed_again_and_again_it_gives_the_same_table(tiny, tmp_path):
         finished = after
     subprocess.run([sys.executable, "-c", SMALL], cwd=torn, check=True, capture_output=True)
     made = [plan(Experiment.model_validate(settings), folder / "runs" / "tiny") for folder in (whole, torn)]
-    for one, other in ((made[0].studies, made[1].studies), (made[0].films, made[1].films)):
-        assert read(one) == read(other)
+    for one, other in zip(*([m.texts, m.subset, m.films, m.studies, m.census] for m in made), strict=True):
+        assert rows(one) == rows(other)
     kept = {path: path.stat().st_mtime_ns for path in run.glob("tables/*/part-*")}
     assert kept.items() >= finished.items() and len(list(run.glob("tables/studies/part-*"))) == 3
     images = [sorted(p.relative_to(m.run) for p in m.run.rglob("images/*/*/*")) for m in made]
     assert images[0] == images[1] and not any(".tmp" in path.name for path in images[1])
 
 
-def test_shards_share_the_images_and_the_last_one_writes_the_table(
+def test_shards_share_the_texts_and_the_images_and_the_last_one_writes_the_table(
     mimic, phantom_copy, tmp_path, one_core, monkeypatch
 ):
-    from laudo.spread import Shard
+    from laudo.mimic import Reports
+    from laudo.store.spread import Shard
 
-    monkeypatch.setattr(prepare, "_PART", 2)
+    monkeypatch.setattr("laudo.prepare.texts._PART_SIZE", 2)
+    monkeypatch.setattr("laudo.prepare.films._PART_SIZE", 2)
     whole = prepared(mimic, tmp_path / "whole")
+    fetch, fetched = Reports.fetch, []
+    monkeypatch.setattr(
+        Reports, "fetch", lambda self, **key: fetched.append(key["study_id"]) or fetch(self, **key)
+    )
     made = plan(Experiment.model_validate(mimic), tmp_path / "shared")
     prepare.run(made, shard=Shard(0, 2))
-    assert not (made.studies.folder / "done").exists()
+    assert len(fetched) == 6 and not (made.studies.folder / "done").exists()
     prepare.run(made, shard=Shard(1, 2))
-    assert read(made.studies) == read(whole.studies) and read(made.films) == read(whole.films)
+    assert len(fetched) == len(set(fetched)) == 12, "each report is opened by one shard alone"
+    prepare.run(made, shard=Shard(0, 2))
+    assert rows(made.studies) == rows(whole.studies) and rows(made.films) == rows(whole.films)
+    assert rows(made.census) == rows(whole.census)
 
 
 def test_what_a_killed_worker_left_beside_an_image_is_removed(tiny, tmp_path, one_core):
     made = prepared(tiny, tmp_path / "first")
-    image = read(made.studies)[0]["images"][0]["path"]
+    image = rows(made.studies)[0]["images"][0]["path"]
     torn = (tmp_path / "second" / image).with_name(".x.jpg.123.tmp")
     torn.parent.mkdir(parents=True)
     torn.write_bytes(b"half")
@@ -564,7 +587,7 @@ def test_a_full_disk_is_a_message_and_the_next_run_goes_on(
     with pytest.raises(LaudoError, match=r"cannot write \(No space left on device\)"):
         prepared(mimic, tmp_path / "run")
     made = prepared(mimic, tmp_path / "run")
-    images = sum(film["path"] is not None for film in read(made.films))
+    images = sum(film["path"] is not None for film in rows(made.films))
     assert len(written) == images + 1, "the first two were kept, the third was written again"
     assert not list(made.run.rglob("*.tmp"))
 
@@ -577,30 +600,29 @@ def test_unreadable_images_and_doubtful_ones_are_named(mimic, phantom_copy, tmp_
     dicom(turned.with_suffix(".dcm"), (255 - pixels) * 16, ViewPosition="PA")
     turned.unlink()
     made = prepared(mimic, tmp_path / "run")
-    said = census.text(census.census(made))
-    assert f"\n{cut.stem}: unreadable image: " in said
-    assert "warning: 1 images, shown inverted: the photometric tag contradicts the picture" in said
+    (unreadable,) = (row for row in rows(made.census) if row["topic"] == "unreadable images")
+    assert unreadable["item"] == cut.stem and unreadable["note"].startswith("unreadable image: ")
+    assert census(made, "image warnings") == {"shown inverted": {"images": 1}}
 
 
-def test_a_corpus_that_grew_between_two_runs_mixes_no_parts(
-    mimic, phantom_copy, tmp_path, one_core, monkeypatch
+def test_files_that_arrive_later_are_used_once_the_texts_are_made_again(
+    mimic, phantom_copy, tmp_path, one_core
 ):
-    """Two studies were not downloaded when the first part of films was made; a kill came before the second."""
-    monkeypatch.setattr(prepare, "_PART", 4)
+    """Two studies were not downloaded when the corpus was looked at; their patients' folders were there."""
     whole = prepared(mimic, tmp_path / "whole")
     away = tmp_path / "away"
     for place in places(phantom_copy)[::6]:
         (away / place).parent.mkdir(parents=True, exist_ok=True)
         shutil.move(phantom_copy / "files" / place, away / place)
     made = prepared(mimic, tmp_path / "run")
-    assert Counter(row["excluded"] for row in read(made.studies))["image file is missing"] == 2
-    for gone in (made.films.folder / "done", made.films.folder / "part-00002.parquet"):
-        gone.unlink()
-    shutil.rmtree(made.studies.folder)
+    assert Counter(row["excluded"] for row in rows(made.studies))["image file is missing"] == 2
+    films = {path: path.stat().st_mtime_ns for path in made.run.rglob("images/*/*/*.jpg")}
     for place in (str(path.relative_to(away)) for path in away.glob("*/*/s*")):
         shutil.move(away / place, phantom_copy / "files" / place)
+    shutil.rmtree(made.texts.folder)
     again = prepared(mimic, tmp_path / "run")
-    assert read(again.films) == read(whole.films) and read(again.studies) == read(whole.studies)
+    assert rows(again.films) == rows(whole.films) and rows(again.studies) == rows(whole.studies)
+    assert {path: path.stat().st_mtime_ns for path in films} == films, "no film was decoded twice"
 
 
 @pytest.mark.parametrize(

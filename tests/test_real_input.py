@@ -34,15 +34,15 @@ same_report = "keep"
 model = "phantom:translator"
 batch_size = 16
 max_new_tokens = 64
-[train]
+[reporter]
 model = "phantom:reporter"
+[train]
 epochs = 1
 batch_size = 2
 gradient_accumulation = 2
 evaluations = 1
 gradient_checkpointing = false
 [generate]
-model = "phantom:reporter"
 max_new_tokens = 48
 [arms.zero_shot]
 [arms.few_shot]

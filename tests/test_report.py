@@ -1,35 +1,68 @@
-"""The page of a small invented run, read back with html.parser; the expected numbers are those put in the tables."""
+"""The page of a small invented run, read back with html.parser; its numbers are those put in the tables."""
 
 import json
 import re
-from collections.abc import Sequence
+import shutil
+import sys
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 import pytest
 from PIL import Image
 
-from conftest import study_row
-from laudo import bertscore, disk, figures, report, store
-from laudo.config import Experiment
+from conftest import finished, study_row
+from laudo import report, store
 from laudo.errors import NotReady
-from laudo.findings import LABELS
-from laudo.plan import Plan
-from laudo.plan import plan as lay_out
+from laudo.experiment.plan import Plan
+from laudo.experiment.plan import plan as lay_out
+from laudo.experiment.settings import Experiment
+from laudo.metrics import METRICS, MeasureWords
+from laudo.metrics.statistics import mean
+from laudo.report import drawing
+from laudo.report.catalogue import Catalogue
+from laudo.vocabulary import LABELS, SPLITS
 
 HOSTILE = "<script>alert('x')</script> & <img src=\"http://example.org/x.png\">"
 ARMS = {"zero_shot": {}, "lora": {"adapter": True}, "shuffled": {"pictures": "another_patient"}}
 TEST_STUDIES = (31, 32, 33)
-METRICS = (
-    "bertscore_pt_f1",
-    "bertscore_pt_precision",
-    "bertscore_pt_recall",
-    "bertscore_en_f1",
-    "bertscore_en_precision",
-    "bertscore_en_recall",
-)
+MEANS = [name for metric in METRICS for name, aggregate in metric.measures.items() if aggregate is mean]
+"""The measures that are means of the studies' scores: BERTScore's three, against either reference."""
+
+STATISTICS = {
+    "pt": ("rótulos certos", "inventados", "omitidos"),
+    "en": ("right labels", "invented", "missed"),
+}
+TITLES = {"pt": "Medida {}", "en": "Measure {}"}
+
+
+@pytest.fixture(autouse=True, scope="module")
+def words_of_metrics() -> Iterator[None]:
+    """Invented words, so that what is expected here does not depend on how a metric is described.
+
+    As everywhere, only the foremost measure of a metric has a text on how to read it.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        for metric in METRICS:
+            words = {
+                language: {
+                    name: MeasureWords(
+                        TITLES[language].format(name),
+                        f"{language}: {metric.name}" if name == next(iter(metric.measures)) else "",
+                        STATISTICS[language] if metric.name == "label_f1" else (),
+                    )
+                    for name in metric.measures
+                }
+                for language in ("pt", "en")
+            }
+            patch.setattr(metric, "words", words)
+        yield
+
+
+# --- a small finished study --------------------------------------------------------------------------------
 
 
 def layout(folder: Path, *, phantom: bool = False, arms: dict[str, Any] = ARMS, **settings: Any) -> Plan:
@@ -39,18 +72,18 @@ def layout(folder: Path, *, phantom: bool = False, arms: dict[str, Any] = ARMS, 
     (folder / "mimic").mkdir(exist_ok=True)
     (folder / "run").mkdir(exist_ok=True)
     model = {"model": str(models)}
-    experiment = Experiment.model_validate({
-        "name": "small", "mimic": {"phantom": {"studies": 5}} if phantom else {"root": str(folder / "mimic")},
-        "translate": model, "train": model, "generate": model, "arms": arms,
-        "evaluate": {"bertscore_pt": {**model, "layer": 1}, "bertscore_en": {**model, "layer": 2}},
-        "report": {"examples": 2, **settings},
-    })  # fmt: skip
+    experiment = Experiment.model_validate(
+        {
+            "name": "small",
+            "mimic": {"phantom": {"studies": 5}} if phantom else {"root": str(folder / "mimic")},
+            "translate": model,
+            "reporter": model,
+            "arms": arms,
+            "evaluate": {"bertscore_pt": {**model, "layer": 1}, "bertscore_en": {**model, "layer": 2}},
+            "report": {"examples": 2, **settings},
+        }
+    )
     return lay_out(experiment, folder / "run")
-
-
-def make(partition: store.Partition, rows: Sequence[dict[str, Any]]) -> None:
-    with store.making(partition):
-        store.write_rows(partition, list(rows))
 
 
 def study(
@@ -60,50 +93,59 @@ def study(
     (plan.run / "images").mkdir(exist_ok=True)
     Image.linear_gradient("L").resize((640, 400)).save(plan.run / path)
     text = {"findings": f"Heart size is normal in study {study_id}."}
+    image = {"dicom_id": f"d{study_id}", "view": "PA", "path": str(path), "digest": "0"}
     return study_row(
-        study_id=study_id, subject_id=subject, split=split, images=[{"dicom_id": f"d{study_id}", "view": "PA", "path": str(path)}],
-        views=["PA", "LATERAL"], sections=text, target=text, removed={"communication": 2}, chexpert={"Edema": 1, "Pneumonia": -1, "Fracture": 0},
+        study_id=study_id,
+        subject_id=subject,
+        split=split,
+        images=[image],
+        views=["PA", "LATERAL"],
+        sections=text,
+        target=text,
+        removed={"communication": 2},
         excluded=excluded,
-    )  # fmt: skip
+    )
 
 
-def generation(arm: str, study_id: int, text: str, stop: str = "end") -> dict[str, Any]:
-    return {"study_id": study_id, "arm": arm, "sample": 0, "prompt": "p", "completion": text, "stop": stop, "images": [f"d{study_id}"],
-            "prompt_tokens": 9, "new_tokens": len(text.split()), "seconds": 0.5}  # fmt: skip
-
-
-def figure(
-    arm: str, versus: str, metric: str, value: float | None, *, label: str = "", p: float | None = None
-) -> dict[str, Any]:
-    limits = {"low": None, "high": None} if value is None else {"low": value - 0.05, "high": value + 0.05}
-    return {
-        "arm": arm,
-        "versus": versus,
-        "metric": metric,
-        "label": label,
-        "value": value,
-        **limits,
-        "n": 3,
-        "p": p,
-    }
-
-
-def filled(plan: Plan) -> Plan:
+def studies(plan: Plan) -> list[dict[str, Any]]:
     """Two training studies of one patient, one validation study, three test studies of two, one left out."""
-    used = [
-        study(plan, 11, "train", subject=1),
-        study(plan, 12, "train", subject=1),
-        study(plan, 21, "validate", subject=2),
-    ]
-    used += [
-        study(plan, 31, "test", subject=3),
-        study(plan, 32, "test", subject=3),
-        study(plan, 33, "test", subject=4),
-    ]
-    make(plan.films, [])
-    make(plan.studies, [*used, study(plan, 13, "train", subject=1, excluded="unreadable image: cut short")])
-    make(plan.translations, [])
-    make(plan.checks, [])
+    used = [(11, "train", 1), (12, "train", 1), (21, "validate", 2)]
+    used += [(31, "test", 3), (32, "test", 3), (33, "test", 4)]
+    rows = [study(plan, study_id, split, subject=subject) for study_id, split, subject in used]
+    return [*rows, study(plan, 13, "train", subject=1, excluded="unreadable image: cut short")]
+
+
+COUNTS = [
+    ("corpus", "studies", "all", 7),
+    ("excluded", "unreadable image", "train", 1),
+    *(("used", split, "studies", n) for split, n in zip(SPLITS, (2, 1, 3), strict=True)),
+    *(("used", split, "patients", n) for split, n in zip(SPLITS, (1, 1, 2), strict=True)),
+    ("labels", "Edema", "present", 6),
+    ("labels", "Pneumonia", "uncertain", 6),
+    ("labels", "Fracture", "absent", 6),
+    ("views", "PA", "images", 6),
+    ("views", "LATERAL", "images", 6),
+    ("images per study", "2", "listed", 6),
+    ("images per study", "1", "cached", 6),
+    ("images left out", "unreadable image", "images", 1),
+    ("image warnings", "shown inverted", "images", 2),
+    ("sections", "findings", "studies", 6),
+    # "Heart size is normal in study 11." has seven words.
+    *(("words", split, measure, 7) for split in SPLITS for measure in ("low", "median", "high", "most")),
+    ("removed", "communication", "taken", 12),
+    ("removed", "communication", "studies", 6),
+    ("encoding", "latin-1", "studies", 0),
+]
+
+
+def census(*more: tuple[str, str, str, float]) -> list[dict[str, Any]]:
+    names = ("topic", "item", "measure", "value")
+    counts = [dict(zip(names, count, strict=True)) | {"note": None} for count in (*COUNTS, *more)]
+    why = {"topic": "unreadable images", "item": "d13", "measure": "reason", "value": None}
+    return [*counts, {**why, "note": "unreadable image: cut short"}]
+
+
+def verdicts() -> list[dict[str, Any]]:
     verdict = {
         11: "accepted",
         12: "quarantined",
@@ -112,55 +154,127 @@ def filled(plan: Plan) -> Plan:
         32: "flagged",
         33: "repaired",
     }
-    make(
-        plan.verdicts,
-        [
-            {"study_id": i, "verdict": v, "sections_pt": {"findings": f"Área cardíaca normal no estudo {i}."}}
-            for i, v in verdict.items()
-        ],
-    )
-    steps = [
-        (s, split, m, 2.0 - 0.1 * s)
-        for s in (1, 2, 3)
-        for split in ("train", "validate")
-        for m in ("loss", "entropy", "mean_token_accuracy")
+    return [
+        {"study_id": i, "verdict": v, "sections_pt": {"findings": f"Área cardíaca normal no estudo {i}."}}
+        for i, v in verdict.items()
     ]
-    make(
-        plan.training, [dict(zip(("step", "split", "metric", "value"), step, strict=True)) for step in steps]
-    )
-    for arm in plan.generations:
-        texts = (HOSTILE, "", "Sem pneumotórax.") if arm == "zero_shot" else ("Edema.", "Edema.", "Edema.")
-        stops = ("end", "end", "length") if arm == "zero_shot" else ("end",) * 3
-        make(
-            plan.generations[arm],
-            [generation(arm, i, t, s) for i, t, s in zip(TEST_STUDIES, texts, stops, strict=True)],
-        )
-    make(
-        plan.labels["en"],
-        [
-            {"study_id": i, "text": "en", "label": "Edema", "value": v}
-            for i, v in ((11, 1), (31, 1), (32, -1), (33, 0))
-        ],
-    )
-    for name in ("pt", *plan.generations):
-        make(plan.labels[name], [])
-    for arm, partition in plan.scores.items():
-        make(partition, [
-            {"study_id": i, "subject_id": 3, "arm": arm, "metric": m, "reference": "pt", "value": v, "why": ""}
-            for i in TEST_STUDIES
-            for m, v in [*((m, None if i == 33 else 0.5 + i / 1000) for m in METRICS), ("label_tp", 7.0), ("label_fp", 8.0), ("label_fn", 9.0)]
-        ])  # fmt: skip
-        disk.write_json(
-            partition.folder / bertscore.SIGNATURES, {"pt": "bertscore|model:p", "en": "bertscore|model:e"}
-        )
+
+
+def training() -> list[dict[str, Any]]:
+    return [
+        {"step": step, "split": split, "metric": metric, "value": 2.0 - 0.1 * step}
+        for step in (1, 2, 3)
+        for split in ("train", "validate")
+        for metric in ("loss", "entropy", "mean_token_accuracy")
+    ]
+
+
+def generations(arms: Sequence[str]) -> list[dict[str, Any]]:
+    texts = dict.fromkeys(arms, ("Edema.", "Edema.", "Edema.")) | {
+        "zero_shot": (HOSTILE, "", "Sem pneumotórax.")
+    }
+    stops = dict.fromkeys(arms, ("end", "end", "end")) | {"zero_shot": ("end", "end", "length")}
+    return [
+        {
+            "study_id": study_id,
+            "arm": arm,
+            "sample": 0,
+            "prompt": "p",
+            "completion": text,
+            "stop": stop,
+            "images": [f"d{study_id}"],
+            "prompt_tokens": 9,
+            "new_tokens": len(text.split()),
+            "seconds": 0.5,
+        }
+        for arm in arms
+        for study_id, text, stop in zip(TEST_STUDIES, texts[arm], stops[arm], strict=True)
+    ]
+
+
+def labels() -> list[dict[str, Any]]:
+    """Of the test studies alone, 31 states edema, 32 suspects it and 33 denies it."""
+    stated = ((11, 1), (31, 1), (32, -1), (33, 0))
+    return [{"study_id": i, "text": "en", "label": "Edema", "value": value} for i, value in stated]
+
+
+def score(arm: str, study_id: int, measure: str, value: float | None, **more: Any) -> dict[str, Any]:
+    row = {"study_id": study_id, "subject_id": 3, "arm": arm, "metric": measure, "value": value}
+    empty = {"label": "", "reference": "pt", "statistics": None, "why": "", "signature": f"{measure[:12]}|s"}
+    return {**row, **empty, **more}
+
+
+def scores(arms: Sequence[str], means: Sequence[float | None], empty: int | None) -> list[dict[str, Any]]:
+    """Of every arm and study: its score by each measure, that of the labels with statistics.
+
+    Args:
+        empty: the study of which every arm's report is said to be empty.
+    """
+    rows = []
+    for arm in arms:
+        for study_id, value in zip(TEST_STUDIES, means, strict=True):
+            why = "empty candidate" if study_id == empty else ""
+            rows += [score(arm, study_id, measure, value, why=why) for measure in MEANS]
+            rows.append(score(arm, study_id, "label_f1", 0.452, statistics=[7.0, 8.0, 9.0]))
+            rows.append(score(arm, study_id, "label_f1", 0.9, statistics=[1.0, 0.0, 0.0], label="Edema"))
+    return rows
+
+
+def figure(
+    arm: str, versus: str, metric: str, value: float | None, *, label: str = "", p: float | None = None
+) -> dict[str, Any]:
+    limits = {"low": None, "high": None} if value is None else {"low": value - 0.05, "high": value + 0.05}
+    row = {"arm": arm, "versus": versus, "metric": metric, "label": label, "value": value}
+    return {**row, **limits, "n": 3, "p": p}
+
+
+def summary(arms: Sequence[str]) -> list[dict[str, Any]]:
     rows = [
-        figure("zero_shot", "", "label_f1", 0.4321), figure("lora", "", "label_f1", 0.6543), figure("shuffled", "", "label_f1", None),
-        *(figure(arm, "", m, 0.5) for arm in ARMS for m in METRICS),
-        figure("lora", "zero_shot", "label_f1", 0.2222, p=0.0004), figure("lora", "zero_shot", "bertscore_pt_f1", -0.0123, p=0.25),
-        figure("zero_shot", "", "label_f1", 0.8765, label="Edema"), figure("lora", "", "label_f1", float("nan"), label="Fracture"),
-    ]  # fmt: skip
-    make(plan.summary, [row for row in rows if row["arm"] in plan.generations])
-    return plan
+        figure("zero_shot", "", "label_f1", 0.4321),
+        figure("lora", "", "label_f1", 0.6543),
+        figure("shuffled", "", "label_f1", None),
+        *(figure(arm, "", measure, 0.5) for arm in ARMS for measure in MEANS),
+        figure("lora", "zero_shot", "label_f1", 0.2222, p=0.0004),
+        figure("lora", "zero_shot", "bertscore_pt_f1", -0.0123, p=0.25),
+        figure("zero_shot", "", "label_f1", 0.8765, label="Edema"),
+        figure("lora", "", "label_f1", float("nan"), label="Fracture"),
+    ]
+    return [row for row in rows if row["arm"] in arms]
+
+
+def filled(
+    plan: Plan,
+    *,
+    counts: Sequence[tuple[str, str, str, float]] = (),
+    means: Sequence[float | None] = (0.531, 0.532, None),
+    empty: int | None = None,
+    more_scores: Sequence[dict[str, Any]] = (),
+    more_estimates: Sequence[dict[str, Any]] = (),
+) -> Plan:
+    arms = tuple(plan.generations)
+    return finished(
+        plan,
+        studies=studies(plan),
+        census=census(*counts),
+        verdicts=verdicts(),
+        training=training(),
+        generations=generations(arms),
+        labels=labels(),
+        scores=[*scores(arms, means, empty), *more_scores],
+        summary=[*summary(arms), *more_estimates],
+    )
+
+
+def simple(folder: Path, *, counts: Sequence[tuple[str, str, str, float]] = (), **settings: Any) -> Plan:
+    """The study with one arm and without scores of studies, whose page has one figure and is quickly made."""
+    return filled(simple_layout(folder, **settings), counts=counts, means=(None, None, None))
+
+
+def simple_layout(folder: Path, **settings: Any) -> Plan:
+    return layout(folder, arms={"zero_shot": {}}, examples=0, **settings)
+
+
+# --- reading it back ---------------------------------------------------------------------------------------
 
 
 @dataclass
@@ -219,16 +333,21 @@ def test_json_holds_the_summary(plan: Plan) -> None:
         {"value": 0.6543, "low": 0.6043, "high": 0.7043, "n": 3}
     )
     assert found["arms"]["shuffled"]["label_f1"] == {"value": None, "low": None, "high": None, "n": 3}
-    assert [(d["a"], d["b"], d["metric"], d["p"]) for d in found["differences"]] == [
-        ("lora", "zero_shot", "label_f1", 0.0004), ("lora", "zero_shot", "bertscore_pt_f1", 0.25),
-    ]  # fmt: skip
-    assert found["labels"]["zero_shot"]["Edema"]["value"] == 0.8765
-    assert found["signatures"]["lora"] == {"pt": "bertscore|model:p", "en": "bertscore|model:e"}
+    assert {(d["a"], d["b"], d["metric"], d["p"]) for d in found["differences"]} == {
+        ("lora", "zero_shot", "label_f1", 0.0004),
+        ("lora", "zero_shot", "bertscore_pt_f1", 0.25),
+    }
+    assert found["labels"]["zero_shot"]["Edema"]["label_f1"]["value"] == 0.8765
+    assert found["signatures"]["lora"] == {
+        "label_f1": ["label_f1|s"],
+        "bertscore_pt": ["bertscore_pt|s"],
+        "bertscore_en": ["bertscore_en|s"],
+    }
     assert found["settings"]["arms"]["shuffled"]["pictures"] == "another_patient"
 
 
 def test_json_has_null_where_a_number_is_not_one(plan: Plan) -> None:
-    assert json_of(plan)["labels"]["lora"]["Fracture"]["value"] is None
+    assert json_of(plan)["labels"]["lora"]["Fracture"]["label_f1"]["value"] is None
 
 
 def test_json_counts_what_was_used_and_what_was_not(plan: Plan) -> None:
@@ -246,11 +365,17 @@ def test_json_counts_what_was_used_and_what_was_not(plan: Plan) -> None:
     }
     assert corpus["labels"]["Edema"] == {"present": 6, "uncertain": 0, "absent": 0}
     assert corpus["labels"]["Pneumonia"] == {"present": 0, "uncertain": 6, "absent": 0}
-    # Six studies of one image kept and two in the tables; "Heart size is normal in study 11." has seven words.
+    # Six studies of one image kept and two in the tables.
     assert (corpus["images"], corpus["images kept"]) == ({"2": 6}, {"1": 6})
     assert corpus["views"] == {"PA": 6, "LATERAL": 6} and corpus["sections"] == {"findings": 6}
     assert corpus["words"]["test"] == {"low": 7.0, "median": 7.0, "high": 7.0, "most": 7}
     assert corpus["removed"] == {"communication": {"taken": 12, "studies": 6}}
+    assert corpus["films"] == {
+        "left_out": {"unreadable image": 1},
+        "warnings": {"shown inverted": 2},
+        "unreadable": {"d13": "unreadable image: cut short"},
+    }
+    assert (corpus["corpus"], corpus["latin-1"], corpus["release"]) == (7, 0, None)
     # Of the test studies alone, 31 states it and 32 suspects it.
     assert found["positives"] == dict.fromkeys(LABELS, 0) | {"Edema": 2}
 
@@ -301,6 +426,11 @@ def test_page_stands_alone(page: Page) -> None:
     assert not [name for _, attrs in page.tags for name in attrs if name.startswith("on")]
 
 
+def test_every_link_leads_to_a_place_in_the_page(page: Page) -> None:
+    places = {f"#{identifier}" for identifier in page.values("id")}
+    assert {"#corpus", "#training"} < set(page.values("href")) < places
+
+
 def test_page_is_in_portuguese_and_its_pictures_have_alternatives(page: Page) -> None:
     assert next(attrs for tag, attrs in page.tags if tag == "html")["lang"] == "pt-BR"
     assert all(attrs.get("alt") for tag, attrs in page.tags if tag == "img")
@@ -317,6 +447,17 @@ def test_page_names_exclusions_controls_and_verdicts(page: Page) -> None:
     assert re.search(r"Imagem ilegível\s+1\s+0\s+0\s", page.text)
     assert "controle: imagens de outro paciente" in page.text
     assert "Não é um dispositivo médico" in page.text
+
+
+def test_a_heading_says_how_to_read_a_measure_only_if_the_measure_has_a_text_for_it(plan: Plan) -> None:
+    html = (plan.run / "results.html").read_text("utf-8")
+    section = html.partition('id="reading"')[2]
+    explained = re.findall(r"<h3>(Medida .*?)</h3>\s*<p>(.*?)</p>", section)
+    assert explained == [
+        ("Medida label_f1", "pt: label_f1"),
+        ("Medida bertscore_pt_f1", "pt: bertscore_pt"),
+        ("Medida bertscore_en_f1", "pt: bertscore_en"),
+    ]
 
 
 def test_examples_are_test_studies_with_small_pictures_and_all_arms(page: Page) -> None:
@@ -356,18 +497,107 @@ def test_one_arm_needs_neither_differences_nor_curves(tmp_path: Path) -> None:
     assert "PhysioNet" not in page.text and not [tag for tag, _ in page.tags if tag == "img"]
 
 
-def test_second_run_does_nothing_unless_a_setting_changed_or_a_file_is_lost_or_torn(tmp_path: Path) -> None:
-    plan = filled(layout(tmp_path))
-    assert not report.is_done(plan)
+def test_second_run_does_nothing_unless_a_setting_changed(tmp_path: Path) -> None:
+    plan = simple(tmp_path)
+    assert not report.state(plan).done
     assert report.run(plan)
-    before = (plan.run / "results.html").read_bytes()
-    assert report.is_done(plan) and not report.run(plan)
-    assert not report.is_done(layout(tmp_path, examples=1))
-    (plan.run / "results.html").unlink()
-    assert not report.is_done(plan)
-    (plan.run / "results.html").touch()
-    (plan.run / "results.json").write_text('{"made_fr')
-    assert report.run(plan) and (plan.run / "results.html").read_bytes() == before
+    assert report.state(plan).done and not report.run(plan)
+    for settings in ({"note": "Outra."}, {"language": "en"}):
+        assert not report.state(simple_layout(tmp_path, **settings)).done
+
+
+DAMAGE = {
+    "page lost": ("results.html", None),
+    "page cut short": ("results.html", lambda page: page[: len(page) // 2]),
+    "page emptied": ("results.html", lambda page: b""),
+    "page edited": ("results.html", lambda page: page.replace(b"0,432", b"0,932")),
+    "JSON lost": ("results.json", None),
+    "JSON cut short": ("results.json", lambda results: results[: len(results) // 2]),
+    "JSON no text": ("results.json", lambda results: b"\xff\xfe\x00"),
+    "JSON a list": ("results.json", lambda results: b"[" + results + b"]"),
+    "JSON a number": ("results.json", lambda results: b"2"),
+    "JSON too deep": ("results.json", lambda results: b"[" * 100_000),
+    "JSON of an earlier form": (
+        "results.json",
+        lambda results: results.replace(b'"format": 2', b'"format": 1'),
+    ),
+    "JSON without a number": (
+        "results.json",
+        lambda results: results.replace(b'"format": 2', b'"format": "2"'),
+    ),
+    "JSON without arms": ("results.json", lambda results: results.replace(b'"arms": {', b'"legs": {', 1)),
+    "JSON with arms of another type": (
+        "results.json",
+        lambda results: json.dumps(json.loads(results) | {"arms": 3}).encode(),
+    ),
+}
+
+
+@pytest.fixture(scope="module")
+def simple_plan(tmp_path_factory: pytest.TempPathFactory) -> Plan:
+    plan = simple(tmp_path_factory.mktemp("simple"))
+    assert report.run(plan)
+    return plan
+
+
+@pytest.mark.parametrize("damage", DAMAGE)
+def test_a_lost_cut_or_edited_file_is_not_up_to_date_and_both_are_made_again(
+    simple_plan: Plan, damage: str
+) -> None:
+    name, damaged = DAMAGE[damage]
+    made = {path.name: path.read_bytes() for path in simple_plan.run.glob("results.*")}
+    assert set(made) == {"results.html", "results.json"} and report.state(simple_plan).done
+    path = simple_plan.run / name
+    if damaged is None:
+        path.unlink()
+    else:
+        path.write_bytes(damaged(made[name]))
+        assert path.read_bytes() != made[name]
+    assert not report.state(simple_plan).done
+    assert report.run(simple_plan)
+    assert {path.name: path.read_bytes() for path in simple_plan.run.glob("results.*")} == made
+
+
+def test_another_number_in_a_table_makes_the_page_again_and_the_same_numbers_do_not(tmp_path: Path) -> None:
+    plan = simple(tmp_path)
+    report.run(plan)
+    rows = summary(tuple(plan.generations))
+    remake(plan.summary, plan, rows)
+    assert report.state(plan).done
+    remake(plan.summary, plan, [{**row, "value": 0.777} for row in rows])
+    assert not report.state(plan).done
+    assert report.run(plan) and "0,777" in page_of(plan).text
+
+
+def remake(partition: store.Partition, plan: Plan, rows: list[dict[str, Any]]) -> None:
+    shutil.rmtree(partition.folder)
+    assert not report.state(plan).done  # it is made from a table that is not there
+    store.make(partition, lambda _: rows)
+
+
+@pytest.mark.parametrize(
+    "name", ["words/pt.toml", "templates/main.html.j2", "templates/style.css", "sections/main.py"]
+)
+def test_another_word_template_or_section_makes_the_page_again(
+    simple_plan: Plan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    package = Path(shutil.copytree(str(files(report)), tmp_path / "report"))
+    monkeypatch.setattr("laudo.report.results.files", lambda _: package)
+    assert report.state(simple_plan).done
+    (package / name).write_text((package / name).read_text("utf-8") + "\n", "utf-8")
+    assert not report.state(simple_plan).done
+
+
+def test_another_version_or_other_words_of_a_metric_make_the_page_again(
+    simple_plan: Plan, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert report.state(simple_plan).done
+    with monkeypatch.context() as patch:
+        patch.setattr("laudo.report.results.__version__", "9.9")
+        assert not report.state(simple_plan).done
+    words = {"pt": {name: MeasureWords("Outra", "") for name in METRICS[0].measures}}
+    monkeypatch.setattr(METRICS[0], "words", words)
+    assert not report.state(simple_plan).done
 
 
 def test_without_a_summary_it_says_what_to_run(tmp_path: Path) -> None:
@@ -376,30 +606,198 @@ def test_without_a_summary_it_says_what_to_run(tmp_path: Path) -> None:
     assert not (tmp_path / "run" / "results.html").exists()
 
 
+# --- languages ---------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def english(tmp_path_factory: pytest.TempPathFactory) -> Plan:
+    plan = filled(layout(tmp_path_factory.mktemp("english"), language="en"))
+    assert report.run(plan)
+    return plan
+
+
+def test_the_page_is_in_english_where_the_experiment_asks_for_it(english: Plan) -> None:
+    page = page_of(english)
+    assert next(attrs for tag, attrs in page.tags if tag == "html")["lang"] == "en"
+    assert json_of(english)["language"] == "en"
+    for shown in (
+        "0.654",
+        "[0.604, 0.704]",
+        "+0.222",
+        "< 0.001",
+        "−0.012",
+        "Of the 7 studies found, 6 are used",
+    ):
+        assert shown in page.text
+    assert "0,654" not in page.text
+    assert re.search(r"Unreadable image\s+1\s+0\s+0\s", page.text)
+    assert "right labels: 7, invented: 8, missed: 9" in page.text and "Measure label_f1" in page.text
+
+
+def test_no_page_has_words_of_the_other_language(plan: Plan, english: Plan) -> None:
+    portuguese, other = Catalogue("pt").entries, Catalogue("en").entries
+    texts = {"pt": words_of(plan), "en": words_of(english)}
+    for key, text in portuguese.items():
+        if (
+            "{" not in text + other[key]
+            and len(text) > 6
+            and text not in other[key]
+            and other[key] not in text
+        ):
+            assert not holds(texts["en"], text), key
+            assert not holds(texts["pt"], other[key]), key
+
+
+def words_of(plan: Plan) -> str:
+    """All that a reader of a page sees or hears, save what is not the page's own: models' text, settings."""
+    html = (plan.run / "results.html").read_text("utf-8")
+    html = re.sub(
+        r"<(p class=.report.|td class=.text prompt.|td class=.text. lang|code|style).*?</(p|td|code|style)>",
+        "",
+        html,
+        flags=re.S,
+    )
+    page = Page()
+    page.feed(html)
+    return " ".join([page.text, *page.values("alt"), *page.values("aria-label")])
+
+
+def holds(text: str, words: str) -> bool:
+    return re.search(rf"(?<!\w){re.escape(re.sub('<.*?>', '', words))}(?!\w)", text, re.I) is not None
+
+
+@pytest.mark.parametrize("language", ["pt", "en"])
+def test_a_reason_that_has_no_word_is_never_shown_as_it_is(tmp_path: Path, language: str) -> None:
+    plan = simple(tmp_path, language=language, counts=[("excluded", "cosmic ray", "train", 1)])
+    with pytest.raises(ValueError, match="cosmic ray"):
+        report.run(plan)
+    assert not (plan.run / "results.html").exists()
+
+
+# --- what is counted ---------------------------------------------------------------------------------------
+
+
+def test_reasons_are_in_the_order_of_their_counts_and_studies_without_a_split_have_a_column(
+    tmp_path: Path,
+) -> None:
+    more = [("excluded", "no report", "test", 4), ("excluded", "no split", "no split", 2)]
+    plan = simple(tmp_path, counts=more)
+    report.run(plan)
+    assert list(json_of(plan)["corpus"]["excluded"]) == ["no report", "no split", "unreadable image"]
+    assert re.search(
+        r"Sem partição\s+Sem laudo\s+0\s+0\s+4\s+0\s+Sem partição\s+0\s+0\s+0\s+2\s", page_of(plan).text
+    )
+
+
+def test_a_full_copy_that_differs_from_the_release_is_pointed_out(tmp_path: Path) -> None:
+    more = [("release", "counts", "compared", 35)]
+    for name in ("studies in train", "Edema present", "studies with NegBio labels"):
+        more += [("release", name, "found", 1234), ("release", name, "expected", 5678)]
+    plan = simple(tmp_path, counts=more)
+    report.run(plan)
+    text = page_of(plan).text
+    assert "difere da versão publicada em 3 contagens" in text
+    for name in ("estudos de treino", "Edema, presente", "estudos com rótulos do NegBio"):
+        assert f"{name}: 1.234; na versão publicada, 5.678" in text
+    assert [row["what"] for row in json_of(plan)["corpus"]["release"]] == [
+        "Edema present",
+        "studies in train",
+        "studies with NegBio labels",
+    ]
+
+
+# --- metrics -----------------------------------------------------------------------------------------------
+
+
+class WordCount:
+    """A metric that the page has never heard of, with one measure that is a mean and one that is a sum."""
+
+    name, reference, reads, settings = "word_count", "pt", "text", None
+
+    def __init__(self) -> None:
+        self.measures = {"words_mean": mean, "words_sum": lambda sums: sums[..., 0]}
+        self.words = {"pt": {m: MeasureWords(f"Contagem {m}", f"Lê-se {m}.") for m in self.measures}}
+
+    def identity(self, settings: Any) -> dict[str, Any]:
+        return {}
+
+
+def test_a_metric_that_is_added_appears_wherever_measures_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in ("laudo.metrics", "laudo.experiment.plan"):
+        monkeypatch.setattr(sys.modules[module], "METRICS", (*METRICS, WordCount()))
+    names = ("words_mean", "words_sum")
+    plan = filled(
+        layout(tmp_path),
+        more_scores=[score(arm, i, name, 3.5) for arm in ARMS for i in TEST_STUDIES for name in names],
+        more_estimates=[
+            *(figure("lora", "", name, 0.3579) for name in names),
+            figure("lora", "zero_shot", "words_mean", 0.0246, p=0.5),
+            figure("lora", "", "words_sum", 0.1357, label="Edema"),
+        ],
+    )
+    report.run(plan)
+    page = page_of(plan)
+    assert json_of(plan)["arms"]["lora"]["words_sum"]["value"] == 0.3579
+    assert json_of(plan)["labels"]["lora"]["Edema"]["words_sum"]["value"] == 0.1357
+    for shown in ("Contagem words_mean", "Lê-se words_sum.", "0,358", "+0,025", "0,136", "words_mean|s"):
+        assert shown in page.text or shown in " ".join(page.values("aria-label")), shown
+    # Beside those of the page without it: its differences, its labels, and one distribution.
+    assert len([tag for tag, _ in page.tags if tag == "svg"]) == (2 + 1 + 3 + 6) + 3
+
+
+def test_an_empty_report_is_counted_beside_a_distribution_and_other_scores_of_0_are_in_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """BERTScore is a cosine: an unlike text can score 0 or below it. The third report is empty."""
+    plan = filled(layout(tmp_path), means=(-0.5, 0.0, 0.0), empty=TEST_STUDIES[2])
+    drawn = []
+    violins = drawing.violins
+
+    def noted(shapes: Sequence[drawing.Violin], frame: drawing.Frame) -> Any:
+        drawn.extend(shapes)
+        return violins(shapes, frame)
+
+    monkeypatch.setattr(drawing, "violins", noted)
+    report.run(plan)
+    assert len(drawn) == len(MEANS) * len(ARMS)
+    assert all(shape.values == [-0.5, 0.0] for shape in drawn)
+    assert all(shape.mean == pytest.approx(-0.5 / 3) for shape in drawn)
+    text = page_of(plan).text
+    assert text.count("−0,167 (1 vazio)") == len(drawn)
+    assert re.search(r"−0,[1-9]", text)  # the axis reaches below 0
+
+
+def test_the_mean_of_a_distribution_is_that_of_the_studies_with_a_score(page: Page) -> None:
+    # 0.531 and 0.532; the third study has no score.
+    spoken = [alt for alt in page.values("aria-label") if alt.startswith("Distribuição")]
+    assert len(spoken) == len(MEANS) and all("LoRA 0,532 em 2 estudos" in alt for alt in spoken)
+
+
+# --- numbers -----------------------------------------------------------------------------------------------
+
+
 @pytest.mark.parametrize(
     ("value", "shown"),
     [(None, "–"), (0.12345, "0,123"), (-0.5, "−0,500"), (-0.0001, "0,000"), (1.0, "1,000")],
 )
 def test_numbers_are_written_as_in_portuguese(value: float | None, shown: str) -> None:
-    assert figures.number(value) == shown
+    assert Catalogue("pt").number(value) == shown
+    assert Catalogue("en").number(value) == shown.replace(",", ".")
 
 
 def test_signs_thousands_and_small_p() -> None:
-    assert [figures.signed(v) for v in (0.1, -0.1, 0.0, 0.0001, None)] == [
+    pt, en = Catalogue("pt"), Catalogue("en")
+    assert [pt.signed(v) for v in (0.1, -0.1, 0.0, 0.0001, None)] == [
         "+0,100",
         "−0,100",
         "0,000",
         "0,000",
         "–",
     ]
-    assert [figures.p_value(p) for p in (0.0004, 0.001, 1.0, None)] == ["< 0,001", "0,001", "1,000", "–"]
-    assert figures.whole(45808) == "45.808"
-    assert figures.interval(-0.1, None) == "–"
-
-
-def test_a_negative_score_is_drawn_and_only_an_exact_0_is_counted_as_an_empty_text() -> None:
-    """BERTScore is a cosine: an unlike text can score below 0."""
-    scores = {"lora": {"bertscore_pt_f1": {1: -0.5, 2: 0.5, 3: 0.25, 4: 0.0}}}
-    svg = figures.spreads(scores, colours={"lora": "#336699"})["bertscore_pt_f1"]
-    assert "(1 em 0)" in svg
-    assert "−0," in svg  # the axis reaches below 0
+    assert [pt.p_value(p) for p in (0.0004, 0.001, 1.0, None)] == ["< 0,001", "0,001", "1,000", "–"]
+    assert [en.p_value(p) for p in (0.0004, 0.001)] == ["< 0.001", "0.001"]
+    assert (pt.whole(45808), en.whole(45808)) == ("45.808", "45,808")
+    assert pt.interval(-0.1, None) == en.interval(None, 0.1) == "–"
+    assert (pt.interval(-0.1, 0.2), en.interval(-0.1, 0.2)) == ("[−0,100; 0,200]", "[−0.100, 0.200]")

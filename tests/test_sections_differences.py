@@ -1,8 +1,8 @@
-"""Where `split` and MIT-LCP's parser choose differently, docs/sections.md says why: here that is proved.
+"""docs/sections.md explains each difference between `split` and MIT-LCP's parser. This proves it.
 
-Each cause there is a rewriting here, by expressions of its own: it writes the text as MIT-LCP's parser needs
-it. Given all of them, that parser must take from each of the 1,578 texts what `split` takes from the text as
-it stands; and a cause explains the texts in which its rewriting alone, in this order, changes the choice.
+Each cause there is a function here that rewrites the text into the form that MIT-LCP's parser needs. After
+all functions, that parser must take from each of the 1,578 texts what `split` takes from the original text. A
+cause explains the texts in which its function, in this order, changes the choice.
 """
 
 import json
@@ -19,19 +19,20 @@ REAL = os.environ.get("LAUDO_REAL_DATA")
 real = pytest.mark.skipif(not REAL, reason="LAUDO_REAL_DATA names no folder of real inputs")
 DOCS = Path(__file__).parents[1] / "docs" / "sections.md"
 
-# The headers that the texts are made of, as sections/reference.jsonl lists them one a text (`h0000` ...), but
-# for OTHER, ABDOMEN and PREAMBLE, which are no sections of a chest radiograph.
+# The headers that the texts contain. sections/reference.jsonl lists them, one in each text (`h0000` ...).
+# OTHER, ABDOMEN and PREAMBLE are left out, because they are not sections of a report on a chest radiograph.
 WORDS = (
-    "ADDENDUM|CLINICAL HISTORY|CLINICAL INDICATION|CLINICAL INFORMATION|COMMENT|COMPARISION|"
-    "COMPARISIONS|COMPARISON|COMPARISON EXAM|COMPARISON FILM|COMPARISONS|COMPARRISON|COMPARSION|CONCLUSION|DATE|"
-    "EXAM|EXAMINATION|FINDGINGS|FINDINDGS|FINDING|FINDINGS|FINDINGS AND IMPRESSION|FINDINGS/ ?IMPRESSION|FINDINS|"
-    "FINDNGS|FINDNINGS|FINIDNGS|HISTORY|IDICATION|IMORESSION|IMPERSSION|IMPESSION|IMPRESION|IMPRESSION|"
-    "IMPRESSOIN|IMPRESSON|IMPRRESSION|IMPRSSION|INDICATION|MPRESSION|NDICATION|NOTIFICATION|PATIENT HISTORY|PFI|"
-    "REASON FOR EXAM|REASON FOR EXAMINATION|RECOMMENDATION|RECOMMENDATION\\(S\\)|RECOMMENDATIONS|REFERENCE EXAM|"
-    "REFERENCE FINDINGS|TECHNIQUE|TYPE OF EXAMINATION|WET READ|WETREAD|FINAL REPORT|NOTE|PROCEDURE|"
-    "HISTORY AND INDICATION|COMPARISON STUDIES|TECHNIQUE/COMPARISON|MEDICAL HISTORY"
+    "ADDENDUM|CLINICAL HISTORY|CLINICAL INDICATION|CLINICAL INFORMATION|COMMENT|COMPARISION|COMPARISIONS|"
+    "COMPARISON|COMPARISON EXAM|COMPARISON FILM|COMPARISONS|COMPARRISON|COMPARSION|CONCLUSION|DATE|EXAM|"
+    "EXAMINATION|FINDGINGS|FINDINDGS|FINDING|FINDINGS|FINDINGS AND IMPRESSION|FINDINGS/ ?IMPRESSION|"
+    "FINDINS|FINDNGS|FINDNINGS|FINIDNGS|HISTORY|IDICATION|IMORESSION|IMPERSSION|IMPESSION|IMPRESION|"
+    "IMPRESSION|IMPRESSOIN|IMPRESSON|IMPRRESSION|IMPRSSION|INDICATION|MPRESSION|NDICATION|NOTIFICATION|"
+    "PATIENT HISTORY|PFI|REASON FOR EXAM|REASON FOR EXAMINATION|RECOMMENDATION|RECOMMENDATION\\(S\\)|"
+    "RECOMMENDATIONS|REFERENCE EXAM|REFERENCE FINDINGS|TECHNIQUE|TYPE OF EXAMINATION|WET READ|WETREAD|"
+    "FINAL REPORT|NOTE|PROCEDURE|HISTORY AND INDICATION|COMPARISON STUDIES|TECHNIQUE/COMPARISON|"
+    "MEDICAL HISTORY"
 )
-# Known by their words, which `split` only trusts in capitals before a colon.
+# Known by their words, which `split` accepts only in capitals before a colon.
 VIEWS = (
     "CHEST|CHEST, TWO VIEWS|PORTABLE CHEST|PA AND LATERAL VIEWS OF THE CHEST|TWO VIEWS OF THE CHEST|"
     "RIBS, LEFT|BONE WINDOW|FRONTAL UPRIGHT CHEST|CHEST \\(AP\\)|CLINICAL FINDINGS"
@@ -40,13 +41,16 @@ KNOWN = f"(?:{WORDS}|{VIEWS})"
 HEADER = rf"\n +{KNOWN}: "
 
 
-def on_the_first_line(text):
-    """No line break precedes it."""
+def add_first_line_break(text):
+    """Adds the line break that is missing before the first line."""
     return re.sub(rf"\A(?= *(?i:{KNOWN})\b)", "\n", text)
 
 
 def in_small_letters(text):
-    """At the start of a paragraph; flush left, of a sentence. `Findings: as described` is a sentence itself."""
+    """Writes a header in capitals at the start of a paragraph; without indent, also of a sentence.
+
+    `Findings: as described` is a sentence.
+    """
     lines = text.split("\n")
     for i, line in enumerate(lines):
         found = re.match(rf" *(?i:{WORDS})(?= *(?:#\d)?(?::| - | -$))", line)
@@ -92,12 +96,12 @@ def subheadings(text):
 
 
 def asides(text):
-    """The text of an addendum, a wet read or a PFI, to the rule under it or to the next header."""
+    """Removes an addendum, a wet read or a PFI, up to the rule below it or to the next header."""
     return re.sub(rf"\n +(?:WET READ|WETREAD|PFI|ADDENDUM): [\s\S]*?(?=\n *_{{10}}|{HEADER}|\Z)", "\n", text)
 
 
 def bodies(change):
-    """A rewriting of all that stands under a header."""
+    """Returns a function that changes the text under each header."""
 
     def rewrite(text):
         first, *rest = re.split(rf"({HEADER})", text)
@@ -107,7 +111,7 @@ def bodies(change):
 
 
 def one_blank_line(body):
-    """A header may have one blank line under it; two and more say that it was left empty."""
+    """Removes one blank line below a header. Two or more mean that the section is empty."""
     return re.sub(r"\A\s*\n\s*(?=\S)", "" if body[: -len(body.lstrip())].count("\n") < 3 else "\n \n", body)
 
 
@@ -117,7 +121,7 @@ def empty(text):
 
 REWRITINGS = {
     "Windows line ends": lambda text: text.replace("\r\n", "\n"),
-    "first line": on_the_first_line,
+    "first line": add_first_line_break,
     "small letters": in_small_letters,
     "dash": with_a_dash,
     "numbered addendum": with_a_number,
@@ -137,27 +141,28 @@ UNNAMED = {"preamble", "full report", "final report", "last_paragraph"}
 
 
 def words(section, body):
-    """Comparable: without line ends, and without capitals, which the rewriting of subheadings touches."""
+    """Returns a form to compare: no line ends, and no capitals, because `subheadings` changes them."""
     return (section, " ".join(body.split()).casefold()) if body.split() else (None, "")
 
 
 def reference_choice(text):
-    made = reference.split(text)
-    return words(made.target_section, made.target)
+    report = reference.split(text)
+    return words(report.target_section, report.target)
 
 
 def explained(text):
-    """What MIT-LCP's parser takes after all rewritings, and the causes: those that changed what it takes."""
-    took, causes = reference_choice(text), []
+    """Returns what MIT-LCP's parser takes after all functions, and the causes: those that changed it."""
+    choice, causes = reference_choice(text), []
     for cause, rewrite in REWRITINGS.items():
         text = rewrite(text)
-        if (now := reference_choice(text)) != took:
-            took, causes = now, [*causes, cause]
-    made = reference.split(text)
-    section, body = made.target_section, made.target
+        new_choice = reference_choice(text)
+        if new_choice != choice:
+            choice, causes = new_choice, [*causes, cause]
+    report = reference.split(text)
+    section, body = report.target_section, report.target
     if section == "comparison":
         body, causes = "", [*causes, "comparison"]
-    if not body and set(made.order) <= UNNAMED:
+    if not body and set(report.order) <= UNNAMED:
         section, body = "full_report", re.sub(r"(?m)^ *(?:FINAL REPORT:?|_+$)", "", text).strip()
         causes += ["bare report"] if body else []
     if re.fullmatch(".*[:-]", body):
@@ -172,14 +177,13 @@ def test_every_difference_is_explained_and_counted():
     for row in map(json.loads, lines):
         text, section = row["text"], chosen(split(row["text"]))
         expected, causes = explained(text)
-        made = words(*section) if section else (None, "")
-        assert made == expected, row["id"]
-        if made != words(row["target_section"], row["target"]):
+        choice = words(*section) if section else (None, "")
+        assert choice == expected, row["id"]
+        if choice != words(row["target_section"], row["target"]):
             assert causes, row["id"]
             different += 1
             counts.update(causes)
-    told = DOCS.read_text("utf-8")
-    assert f"**{len(lines) - different}** of the {len(lines):,}" in told
-    assert {
-        cause: int(n) for cause, n in re.findall(r"^\| ([^|]+) \| (\d+) \|", told, re.MULTILINE)
-    } == counts
+    page = DOCS.read_text("utf-8")
+    assert f"**{len(lines) - different}** of the {len(lines):,}" in page
+    published = re.findall(r"^\| ([^|]+) \| (\d+) \|", page, re.MULTILINE)
+    assert {cause: int(count) for cause, count in published} == counts

@@ -1,4 +1,4 @@
-"""Reference mode against what MIT-LCP's parser itself made of 1,578 invented texts, and worked by hand."""
+"""Reference mode against the output of MIT-LCP's parser for 1,578 invented texts, and cases by hand."""
 
 import json
 import os
@@ -15,18 +15,18 @@ TITLE = " " * 33 + "FINAL REPORT\n"
 
 
 @real
-def test_every_nasty_text_is_read_as_the_parser_itself_reads_it():
-    """`sections/reference.jsonl` holds the parser's own output, executed."""
+def test_every_text_is_divided_as_by_the_parser():
+    """`sections/reference.jsonl` has the output of the parser itself."""
     lines = (Path(REAL) / "sections" / "reference.jsonl").read_text("utf-8").splitlines()
     rows = [json.loads(line) for line in lines]
     assert len(rows) == 1_578
     for row in rows:
-        made = reference.split(row["text"])
+        report = reference.split(row["text"])
         expected = (row["names"], row["target"], row["target_section"])
-        assert (made.order, made.target, made.target_section) == expected, row["id"]
+        assert (report.order, report.target, report.target_section) == expected, row["id"]
 
 
-# Worked by hand from the rules in the module's comments: (what it shows, text, order, target, its section).
+# Worked out by hand from the rules of the parser: (what it shows, text, order, target, its section).
 QUIRKS = [
     ("its mistake", "\n NDICATION: Cough.", ["preamble", "impression"], "Cough.", "impression"),
     ("a header on the first line", " FINDINGS: Clear.", ["full report"], "", None),
@@ -98,8 +98,8 @@ QUIRKS = [
     ("text", "order", "target", "section"), [case[1:] for case in QUIRKS], ids=[case[0] for case in QUIRKS]
 )
 def test_quirks(text, order, target, section):
-    made = reference.split(text)
-    assert (made.order, made.target, made.target_section) == (order, target, section)
+    report = reference.split(text)
+    assert (report.order, report.target, report.target_section) == (order, target, section)
 
 
 INVENTED = (
@@ -109,32 +109,32 @@ INVENTED = (
 
 @pytest.mark.parametrize("study_id", ["s50913680", "50913680", 50913680])
 def test_a_special_study_takes_the_section_named_for_it(study_id):
-    made = reference.split(INVENTED, study_id=study_id)
-    assert (made.target, made.target_section) == ("Repeat the film.", "recommendations")
+    report = reference.split(INVENTED, study_id=study_id)
+    assert (report.target, report.target_section) == ("Repeat the film.", "recommendations")
 
 
 def test_a_special_study_without_its_section_is_like_any_other():
-    made = reference.split("\n HISTORY: Cough.\n IMPRESSION: Normal.", study_id="s50913680")
-    assert (made.target, made.target_section) == ("Normal.", "impression")
+    report = reference.split("\n HISTORY: Cough.\n IMPRESSION: Normal.", study_id="s50913680")
+    assert (report.target, report.target_section) == ("Normal.", "impression")
 
 
 @pytest.mark.parametrize(("study_id", "start", "end"), [("s51410602", 47, 320), (50525523, 201, 349)])
 def test_a_special_study_takes_a_slice_of_characters(study_id, start, end):
-    made = reference.split(INVENTED, study_id=study_id)
-    assert (made.target, made.target_section) == (INVENTED[start:end], None)
-    assert made.order == ["preamble", "history", "recommendations", "impression"]
+    report = reference.split(INVENTED, study_id=study_id)
+    assert (report.target, report.target_section) == (INVENTED[start:end], None)
+    assert report.order == ["preamble", "history", "recommendations", "impression"]
 
 
 def test_a_special_study_takes_nothing():
-    made = reference.split(INVENTED, study_id="s58235663")
-    assert (made.target, made.target_section) == ("", None)
+    report = reference.split(INVENTED, study_id="s58235663")
+    assert (report.target, report.target_section) == ("", None)
 
 
 def test_there_are_54_special_studies():
     """31 slices, 8 of them empty, and 23 sections: txt/create_section_files.py."""
-    facts = reference._facts()
-    slices = facts["takes_characters"].values()
-    assert (len(slices), sum(end == 0 for _, end in slices), len(facts["takes_section"])) == (31, 8, 23)
+    tables = reference._tables()
+    slices = tables["takes_characters"].values()
+    assert (len(slices), sum(end == 0 for _, end in slices), len(tables["takes_section"])) == (31, 8, 23)
 
 
 def test_any_other_study_follows_the_rule():

@@ -1,4 +1,4 @@
-"""What the shipped models must be able to do for the demo to mean something: to see, to err, to tell apart."""
+"""What the shipped models must do for the demo to mean something: to see, to err, to tell apart."""
 
 from importlib.resources import files
 from pathlib import Path
@@ -7,13 +7,14 @@ from random import Random
 import pytest
 from PIL import Image
 
-from laudo import bertscore, findings, models, prompts, sections
-from laudo.chat_hf import HFChat
-from laudo.config import Generate, Translate
+from laudo import findings, sections
+from laudo.engines import Sampling, messages, models, open_engine
+from laudo.engines.settings import Model
+from laudo.metrics import bertscore
 from laudo.phantom import corpus
 from laudo.phantom.compose import compose
 from laudo.phantom.draw import draw
-from laudo.phantom.facts import LABELS, sample
+from laudo.phantom.facts import LABEL_OF_FINDING, sample
 
 SCORED = {"FINDINGS": "findings", "IMPRESSION": "impression", "": "last_paragraph"}
 ENGLISH = "Describe the findings in these chest radiographs."
@@ -40,17 +41,16 @@ def test_are_the_real_classes():
 
 @pytest.mark.filterwarnings("ignore")
 def test_translator_keeps_every_fact_of_most_held_out_reports():
-    """Facts by `findings`, against the phantom's own Portuguese rendering; studies of a seed no recipe used."""
+    """Facts by `findings`, against the phantom's own Portuguese; studies of a seed no recipe used."""
     studies = [s for s in corpus.studies(count=900, seed=1234) if s.split == "validate"][:80]
-    asked = {
+    texts = {
         (s.study_id, i): x for s in studies for i, x in enumerate(s.report.sections) if x.header in SCORED
     }
-    keys = sorted(asked, key=lambda key: len(asked[key].en))
-    chat = HFChat(Translate(model="phantom:translator", batch_size=32))
-    replies = chat.reply(
-        [prompts.translation(asked[k].en, prompt=prompts.TRANSLATE) for k in keys], max_new_tokens=160
-    )
-    lost = {key[0] for key, r in zip(keys, replies, strict=True) if _facts(r.text) != _facts(asked[key].pt)}
+    keys = sorted(texts, key=lambda key: len(texts[key].en))
+    engine = open_engine(Model(model="phantom:translator"), batch_size=32)
+    chats = [messages.translation(texts[key].en, prompt=messages.TRANSLATE) for key in keys]
+    replies = engine.reply(chats, sampling=Sampling(160))
+    lost = {key[0] for key, r in zip(keys, replies, strict=True) if _facts(r.text) != _facts(texts[key].pt)}
     assert len(lost) / len(studies) <= 0.15
 
 
@@ -86,25 +86,29 @@ def _target(report, lang):
 
 
 @pytest.mark.filterwarnings("ignore")
-def test_reporter_sees_in_english_and_is_wrong_in_portuguese():
+def test_reporter_sees_in_english_and_is_wrong_in_portuguese(tmp_path):
     """Micro-F1 over the labels drawn, of 48 studies of a seed no recipe used."""
     rng = Random(4321)
     studies = [(facts := sample(rng), draw(facts, view="PA", size_px=192, seed=i)) for i in range(48)]
-    pictures = [Image.fromarray(p).resize((192, 192)).convert("RGB") for _, p in studies]
-    chat = HFChat(Generate(model="phantom:reporter", batch_size=24))
+    images = [_saved(pixels, tmp_path / f"{number}.png") for number, (_, pixels) in enumerate(studies)]
+    engine = open_engine(Model(model="phantom:reporter"), batch_size=24)
     f1 = {}
-    for lang, prompt in (("en", ENGLISH), ("pt", prompts.REPORT)):
-        replies = chat.reply([prompts.of_pictures([p], prompt=prompt) for p in pictures], max_new_tokens=160)
+    for lang, prompt in (("en", ENGLISH), ("pt", messages.REPORT)):
+        chats = [messages.report([image], prompt=prompt) for image in images]
+        replies = engine.reply(chats, sampling=Sampling(160))
         counts = [0, 0, 0]
         for (facts, _), reply in zip(studies, replies, strict=True):
-            said = {
-                n for n, v in findings.labels(findings.read(reply.text, lang=lang)).items() if v in (1, -1)
-            }
-            true = {LABELS[f.finding] for f in facts if f.status != "absent"}
+            labels = findings.labels(findings.read(reply.text, lang=lang))
+            reported = {label for label, value in labels.items() if value in (1, -1)}
+            true = {LABEL_OF_FINDING[f.finding] for f in facts if f.status != "absent"}
             true |= set() if true - {"Support Devices"} else {"No Finding"}
-            counts = [
-                c + len(s) for c, s in zip(counts, (said & true, said - true, true - said), strict=True)
-            ]
+            sets = (reported & true, reported - true, true - reported)
+            counts = [count + len(labels) for count, labels in zip(counts, sets, strict=True)]
         f1[lang] = 2 * counts[0] / (2 * counts[0] + counts[1] + counts[2])
     assert f1["en"] >= 0.85
     assert f1["pt"] <= 0.55
+
+
+def _saved(pixels, path):
+    Image.fromarray(pixels).resize((192, 192)).save(path)
+    return messages.image(path, size_px=192, geometry="squash")

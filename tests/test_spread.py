@@ -12,9 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from laudo import spread
 from laudo.errors import LaudoError
-from laudo.spread import WHOLE, Shard, pool
+from laudo.store import spread
+from laudo.store.spread import WHOLE, Shard, pool
 
 
 def square(number: int) -> int:
@@ -30,7 +30,7 @@ def process(_: int) -> int:
 @pytest.mark.parametrize(
     ("text", "shard"), [("0/1", WHOLE), ("3/200", Shard(3, 200)), (" 1 / 2 ", Shard(1, 2))]
 )
-def test_a_shard_is_read(text, shard):
+def test_a_shard_is_parsed(text, shard):
     assert Shard.parse(text) == shard
 
 

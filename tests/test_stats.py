@@ -1,4 +1,4 @@
-"""Intervals and tests by patient, held against hand-worked cases, statsmodels and scipy."""
+"""Intervals and tests by patient, compared with hand-worked cases, statsmodels and scipy."""
 
 import itertools
 import math
@@ -10,12 +10,18 @@ from scipy.stats import permutation_test
 from statsmodels.stats.multitest import multipletests
 
 from laudo.errors import InputError
-from laudo.stats import Cohort, Difference, Interval, holm, mean, means, micro_f1
+from laudo.metrics.statistics import Cohort, Difference, Interval, holm, mean, mean_statistics, micro_f1
 
 # Patient A has two studies, B and C one each.
 PATIENTS = {"a1": "A", "a2": "A", "b1": "B", "c1": "C"}
 VALUES = {"a1": 0.0, "a2": 1.0, "b1": 2.0, "c1": 5.0}
 COUNTS = {"a1": (3, 1, 0), "a2": (0, 0, 2), "b1": (1, 1, 1), "c1": (0, 0, 0)}
+
+
+def means(values):
+    """study -> its statistics for `mean`; a study without a value is left out."""
+    statistics = {study: mean_statistics(value) for study, value in values.items()}
+    return {study: of_study for study, of_study in statistics.items() if of_study is not None}
 
 
 def simulated(rng, *, patients, effect=0.0):

@@ -1,4 +1,4 @@
-"""A whole study of a dozen studies: killed at six moments and gone on with, changed in one place, run again.
+"""A whole study of a dozen studies: killed at eight moments and gone on with, changed in one place, run again.
 
 The command is `laudo run`, each time in a process of its own, forked from one that has imported the
 libraries. The translator is replaced by the phantom's own Portuguese, so that nothing here depends on how
@@ -9,20 +9,23 @@ import gzip
 import json
 import multiprocessing
 import os
+import re
 import shutil
 import signal
 import sys
 import time
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from conftest import TINY
-from laudo import config
-from laudo.chat import FakeChat
-from laudo.plan import Plan, plan
-from laudo.records import TIME_COLUMNS
-from laudo.store import read
+from laudo.engines.fake import FakeEngine
+from laudo.experiment import Plan, load, plan
+from laudo.store import rows
+from laudo.store.state import digests_of
+from laudo.store.tables import TIME_COLUMNS
 
 LIBRARIES = [
     "laudo.prepare",
@@ -35,51 +38,74 @@ LIBRARIES = [
 ]
 
 # Parts so small that each table has several.
-PARTS = {"prepare": 8, "translate": 8, "check": 5, "generate": 3, "evaluate": 3}
+PART_SIZES = {
+    "prepare.texts": 10,
+    "prepare.films": 8,
+    "translate": 8,
+    "check": 5,
+    "generate": 3,
+    "evaluate": 3,
+}
 
 # Each is a file; as soon as it is there, the process is killed.
 MOMENTS = {
-    "in preparation": "images/48/*/*.jpg",
+    "in preparation of the texts": "tables/texts/part-00001.parquet",
+    "in preparation of the films": "images/48/*/*.jpg",
     "in translation": "tables/translations/part-00001.parquet",
+    "in check": "tables/checks/part-00001.parquet",
     "in training": "tables/training/checkpoints/checkpoint-2/complete.json",
     "in training, again": "tables/training/checkpoints/checkpoint-4/complete.json",
     "in generation": "tables/generations/arm=few_shot/part-00000.parquet",
-    "in evaluation": "tables/scores/arm=zero_shot/part-00000.parquet",
+    "in evaluation": "tables/scores/arm=zero_shot/bertscore_pt/part-00000.parquet",
 }
 
 
-def truth(run: Path) -> FakeChat:
+def truth(run: Path) -> FakeEngine:
     """A translator that knows the phantom's Portuguese, sentence for sentence."""
     with gzip.open(run / "phantom" / "truth" / "reports.jsonl.gz", "rt", encoding="utf-8") as lines:
         known = {" ".join(s["en"].split()): s["pt"] for line in lines for s in json.loads(line)["sections"]}
-    return FakeChat(
+    return FakeEngine(
         lambda messages: known[" ".join(messages[0]["content"][0]["text"].split("\n\n", 1)[1].split())]
     )
 
 
-def laudo(arguments: list[str], out: Path) -> None:
-    """`laudo ...` in this process, with its output in a file, and one letter in `lessons` for each example learnt or validated."""
+def laudo(arguments: list[str], out: Path, change: Callable[[], None] | None) -> None:
+    """`laudo ...` in this process, its output in a file; one letter in `lessons` for each example of training.
+
+    `change` changes the package first, as an edit of its files would.
+    """
+    import importlib
+
     import torch
 
-    import laudo.spread
-    from laudo import check, cli, evaluate, generate, prepare, train, translate
+    import laudo.store.spread
+    from laudo import cli, translate
+    from laudo.train import examples
 
     def example(*arguments):
         with out.with_name("lessons").open("a") as lessons:
             lessons.write(".")
         return real(*arguments)
 
-    real, train.example = train.example, example
+    real, examples.example = examples.example, example
 
     torch.set_num_threads(1)
-    laudo.spread.workers = lambda: 1
-    for stage in (prepare, translate, check, generate, evaluate):
-        stage._PART = PARTS[stage.__name__.rpartition(".")[2]]
-    translate._own_chat = lambda made: lambda: truth(made.run)
+    laudo.store.spread.workers = lambda: 1
+    for name, size in PART_SIZES.items():
+        importlib.import_module(f"laudo.{name}")._PART_SIZE = size
+    translate._open_engine = lambda plan: truth(plan.run)
+    if change:
+        change()
     sys.argv = ["laudo", *arguments]
     with out.open("w") as sys.stdout:
         sys.stderr = sys.stdout
         cli.main()
+
+
+def words(shown: str, word: str) -> set[str]:
+    """The tables, and the page, of which `laudo status` says this word."""
+    lines = [line.split() for line in shown.splitlines() if line[:1].strip()]
+    return {line[0] for line in lines if line[1:2] == [word]}
 
 
 class Study:
@@ -106,23 +132,23 @@ class Study:
 
     @property
     def plan(self) -> Plan:
-        return plan(config.load(str(self.folder / "tiny.toml")), self.folder / "runs" / "tiny")
+        return plan(load(str(self.folder / "tiny.toml")), self.folder / "runs" / "tiny")
 
     @property
     def run_folder(self) -> Path:
         return self.folder / "runs" / "tiny"
 
-    def start(self, command: str):
+    def start(self, command: str, change: Callable[[], None] | None = None):
         self._turn += 1
         self._out = self.folder / f"out-{self._turn}.txt"
         arguments = [command, str(self.folder / "tiny.toml"), "--runs", str(self.folder / "runs")]
-        process = self._context.Process(target=laudo, args=(arguments, self._out))
+        process = self._context.Process(target=laudo, args=(arguments, self._out, change))
         process.start()
         return process
 
-    def run(self, command: str = "run") -> str:
+    def run(self, command: str = "run", change: Callable[[], None] | None = None) -> str:
         """Lets it end; what it printed."""
-        process = self.start(command)
+        process = self.start(command, change)
         process.join(300)
         said = self._out.read_text("utf-8")
         assert process.exitcode == 0, said
@@ -155,7 +181,7 @@ class Study:
     def tables(self) -> dict[str, list[dict]]:
         """Every table's rows without the columns of time."""
         return {
-            p.name: [{k: v for k, v in row.items() if k not in TIME_COLUMNS} for row in read(p)]
+            p.name: [{k: v for k, v in row.items() if k not in TIME_COLUMNS} for row in rows(p)]
             for p in self.plan
         }
 
@@ -201,8 +227,11 @@ def test_a_study_killed_again_and_again_ends_with_the_same_tables(uninterrupted,
     assert set(whole) == set(broken) and all(whole[name] for name in whole), "no table is empty"
     for name in whole:
         assert broken[name] == whole[name], name
+    digests = ({p.name: dict(digests_of(p)) for p in each.plan} for each in (study, uninterrupted))
+    for own, other in zip(*(each.items() for each in digests), strict=True):
+        assert own == other, "the same content has the same digests"
     for name in ("tables/training/adapter/adapter_model.safetensors", "results.json"):
-        assert (study.run_folder / name).read_bytes() == (uninterrupted.run_folder / name).read_bytes()
+        assert (study.run_folder / name).read_bytes() == (uninterrupted.run_folder / name).read_bytes(), name
     assert not list(study.run_folder.rglob("*.tmp")) and not (study.run_folder / "superseded").exists()
 
 
@@ -224,11 +253,13 @@ def test_a_changed_prompt_makes_again_only_its_arm_its_scores_and_the_page(
     before = study.parts()
     study.write(zero_shot="Descreva as imagens")
     shown = study.run("status")
-    stale = {line.split()[0] for line in shown.splitlines() if " stale " in line}
-    assert stale == {
-        "generations/arm=zero_shot",
+    assert words(shown, "stale") == {"generations/arm=zero_shot"}
+    assert words(shown, "waits") == {
+        "facts/text=zero_shot",
         "labels/text=zero_shot",
-        "scores/arm=zero_shot",
+        "scores/arm=zero_shot/label_f1",
+        "scores/arm=zero_shot/bertscore_pt",
+        "scores/arm=zero_shot/bertscore_en",
         "summary",
         "results.html",
     }
@@ -242,14 +273,25 @@ def test_a_changed_prompt_makes_again_only_its_arm_its_scores_and_the_page(
     after = study.parts()
     assert set(after) == set(before)
     again = {name for name in after if after[name] != before[name]}
-    assert {name.rpartition("/")[0].removeprefix("tables/") for name in again} == stale - {"results.html"} | {
-        ""
-    }
+    assert {name.rpartition("/")[0].removeprefix("tables/") for name in again} == (
+        words(shown, "stale") | words(shown, "waits")
+    ) - {"results.html"} | {""}
     assert {name for name in again if "/" not in name} == {"results.html", "results.json"}
     kept = sorted(p.name.rpartition("-")[0] for p in (study.run_folder / "superseded").iterdir())
-    assert kept == ["generations.arm=zero_shot", "labels.text=zero_shot", "scores.arm=zero_shot", "summary"]
-    prompts = {row["prompt"] for row in read(study.plan.generations["zero_shot"])}
+    assert kept == sorted(
+        name.replace("/", ".") for name in (words(shown, "stale") | words(shown, "waits")) - {"results.html"}
+    )
+    prompts = {row["prompt"] for row in rows(study.plan.generations["zero_shot"])}
     assert len(prompts) >= 1 and all("Descreva as imagens" in prompt for prompt in prompts)
+
+
+def test_a_folder_that_names_a_column_repeats_what_is_in_its_rows(uninterrupted):
+    """DuckDB and others take such a folder for the column itself, whatever stands in the rows."""
+    divided = {name: table for name, table in uninterrupted.tables().items() if "=" in name}
+    assert len(divided) == 3 + 5 + 5 + 9, "generations, facts, labels and scores"
+    for name, table in divided.items():
+        for column, value in (place.split("=") for place in name.split("/") if "=" in place):
+            assert {row[column] for row in table} == {value}
 
 
 def test_training_is_recorded_as_the_study_plots_it(uninterrupted):
@@ -265,3 +307,104 @@ def test_training_is_recorded_as_the_study_plots_it(uninterrupted):
         "entropy",
         "mean_token_accuracy",
     }
+
+
+# --- what a change of the package makes again ----------------------------------------------------------------
+
+
+def replaced(source: str, folder: Path, file: str, old: str, new: str) -> None:
+    """Gives a room of the package other data: a copy of its files, in one of which some words are replaced."""
+    import importlib
+    from importlib.resources import files
+
+    room = importlib.import_module(source)
+    copy = folder / source
+    if not copy.exists():
+        shutil.copytree(
+            str(files(room.__package__)), copy, ignore=shutil.ignore_patterns("*.py", "__pycache__")
+        )
+        text = (copy / file).read_text("utf-8")
+        assert text.count(old) == 1, "the words to replace are in the file"
+        (copy / file).write_text(text.replace(old, new), "utf-8")
+    room.data_folder = lambda: copy
+
+
+def remade(before: dict[str, int], after: dict[str, int]) -> set[str]:
+    """The tables of which a part was made again; `page` for the page."""
+    changed = {name for name in after if after[name] != before.get(name)}
+    return {
+        re.sub(r"/[^/]*$", "", name).removeprefix("tables/") if "/" in name else "page" for name in changed
+    }
+
+
+@pytest.fixture
+def study(uninterrupted, processes, tmp_path) -> Study:
+    """A copy of the finished study, to be changed."""
+    shutil.copytree(uninterrupted.folder, tmp_path / "study", dirs_exist_ok=True)
+    return Study(tmp_path / "study", processes)
+
+
+FACTS = {
+    "facts/text=en",
+    "facts/text=pt",
+    *(f"facts/text={arm}" for arm in ("zero_shot", "few_shot", "lora")),
+}
+
+
+LEXICON = ("laudo.findings.sources", "concepts/chexpert.toml")
+CHECKS = ("laudo.fidelity.data", "checks.toml")
+
+
+def test_a_synonym_that_changes_no_fact_remakes_what_reads_facts_and_nothing_after(study, tmp_path):
+    """The study keeps every sentence (`communication = "keep"`), so that its targets read no facts."""
+    old = '"pnemothora*", "ptx",'
+    synonym = partial(replaced, LEXICON[0], tmp_path, LEXICON[1], old, f'{old} "gas outside a lung",')
+    before = study.parts()
+    shown = study.run("status", synonym)
+    assert words(shown, "stale") == FACTS and "lexicon: " in shown and "waits for facts/text=en" in shown
+    study.run("run", synonym)
+    assert remade(before, study.parts()) == FACTS
+    assert study.run("run", synonym).startswith("nothing to do")
+
+
+def test_a_word_that_changes_facts_makes_what_uses_them_stale(study, tmp_path):
+    """Without its English word, a pneumothorax that is denied in both texts is stated by one alone."""
+    old, new = '"pneumothora*", "pneumothroax"', '"gas outside a lung", "pneumothroax"'
+    other = partial(replaced, LEXICON[0], tmp_path, LEXICON[1], old, new)
+    before = study.parts()
+    study.run("check", other)
+    assert remade(before, study.parts()) == {"facts/text=en", "facts/text=pt", "checks", "verdicts"}
+    shown = study.run("status", other)
+    assert "verdicts: verdict has changed" in shown and {"training", "labels/text=en"} <= words(
+        shown, "stale"
+    )
+
+
+def test_a_check_word_that_changes_no_verdict_remakes_checks_and_verdicts_alone(study, tmp_path):
+    old, new = 'phrases = ["facto", "factos"]', 'phrases = ["facto", "factos", "factozinho"]'
+    word = partial(replaced, CHECKS[0], tmp_path, CHECKS[1], old, new)
+    before = study.parts()
+    assert words(study.run("status", word), "stale") == {"checks", "verdicts"}
+    study.run("run", word)
+    assert remade(before, study.parts()) == {"checks", "verdicts"}
+
+
+def test_a_check_word_that_changes_verdicts_makes_what_depends_on_them_stale(study, tmp_path):
+    """If the Brazilian word for a lung were a European form, most translations would be flagged."""
+    old, new = 'phrases = ["ecrã", "ecrãs"]', 'phrases = ["ecrã", "pulm*"]'
+    word = partial(replaced, CHECKS[0], tmp_path, CHECKS[1], old, new)
+    before = study.parts()
+    study.run("check", word)
+    assert remade(before, study.parts()) == {"checks", "verdicts"}
+    shown = study.run("status", word)
+    assert words(shown, "stale") == {"training", "generations/arm=few_shot"}, "the texts are as they were"
+    assert "verdicts: verdict has changed" in shown
+
+
+def test_a_pattern_that_changes_no_target_remakes_the_texts_alone(study, tmp_path):
+    old, new = "  'made aware',", "  'made aware',\n  'sent by pigeon',"
+    pattern = partial(replaced, "laudo.targets.sentences", tmp_path, "sentences.toml", old, new)
+    before = study.parts()
+    assert words(study.run("status", pattern), "stale") == {"texts"}
+    study.run("run", pattern)
+    assert remade(before, study.parts()) == {"texts"}

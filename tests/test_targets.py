@@ -10,24 +10,29 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from laudo import sections
-from laudo.config import Prepare
-from laudo.prepare.targets import POLICIES, target, tells
+from laudo.experiment.settings import Prepare
+from laudo.targets import target
+from laudo.targets.sentences import find
+from laudo.vocabulary import Policy
 
-DATA = tomllib.loads(files("laudo.prepare").joinpath("sentences.toml").read_text("utf-8"))
-EXAMPLES = [
-    (policy, sentence, wanted)
-    for policy, some in DATA.items()
-    for wanted in (True, False)
-    for sentence in some["has" if wanted else "has_not"]
-]
+DATA = tomllib.loads(files("laudo.targets").joinpath("sentences.toml").read_text("utf-8"))
 
 
-@pytest.mark.parametrize(("policy", "sentence", "wanted"), EXAMPLES)
-def test_the_examples_of_the_patterns(policy, sentence, wanted):
-    assert (tells(policy)(sentence) is not None) is wanted
+def examples(name: str) -> list[tuple[str, str]]:
+    return [(policy, sentence) for policy, data in DATA.items() for sentence in data[name]]
 
 
-def of(text: str, **settings) -> str:
+@pytest.mark.parametrize(("policy", "sentence"), examples("must_match"))
+def test_a_pattern_is_found_in_each_example(policy, sentence):
+    assert find(policy, sentence) is not None
+
+
+@pytest.mark.parametrize(("policy", "sentence"), examples("must_not_match"))
+def test_no_pattern_is_found_in_a_counterexample(policy, sentence):
+    assert find(policy, sentence) is None
+
+
+def findings_of(text: str, **settings) -> str:
     return target(
         sections.split(f" FINDINGS: {text}").unwrapped, Prepare.model_validate(settings)
     ).sections.get("findings", "")
@@ -93,12 +98,12 @@ MESSAGES = [
     ("1. Mild edema. 2. Told by phone. 3. No nodule.", "1. Mild edema. 2. No nodule."),
     ("1) Edema.\n 2) Told by phone.\n 3) Clear.", "1) Edema.\n2) Clear."),
 ]
-"""A finding that is told with the message stays."""
+"""A finding that is stated together with a message stays."""
 
 
 @pytest.mark.parametrize(("text", "expected"), MARKS + MESSAGES)
 def test_marks_and_messages(text, expected):
-    assert of(text) == expected
+    assert findings_of(text) == expected
 
 
 WORDS = st.sampled_from(
@@ -122,20 +127,20 @@ WORDS = st.sampled_from(
 
 @given(st.lists(WORDS, max_size=25).map(" ".join))
 def test_nothing_is_invented_and_no_mark_is_left(text):
-    kept = target(sections.split(f" FINDINGS: {text}").unwrapped, Prepare())
-    body = kept.sections.get("findings", "")
+    result = target(sections.split(f" FINDINGS: {text}").unwrapped, Prepare())
+    body = result.sections.get("findings", "")
     assert "__" not in body
     numbers = {"1", "2", "3", "4", "5"}
     assert {w.casefold() for w in re.findall(r"\w+", body)} <= {
         w.casefold() for w in re.findall(r"\w+", text)
     } | numbers
-    assert set(kept.removed) <= set(POLICIES) and 0 not in kept.removed.values()
+    assert set(result.removed) <= set(Policy) and 0 not in result.removed.values()
 
 
 @pytest.mark.parametrize("unit", [" ", "and ", "since ", "(", "_", "on the ", "1. ", "paged, ", ", ", ". a"])
-def test_a_long_text_ends(unit):
-    """1 MB of what the expressions look for; quadratic ones would take hours."""
+def test_a_long_text_takes_less_than_a_minute(unit):
+    """Quadratic expressions would take hours for 1 MB of what they look for."""
     started = time.monotonic()
-    of("ok" + unit * (1_000_000 // len(unit)) + "x ___.")
-    of("ok " + unit * (1_000_000 // len(unit)) + "x paged.")
+    findings_of("ok" + unit * (1_000_000 // len(unit)) + "x ___.")
+    findings_of("ok " + unit * (1_000_000 // len(unit)) + "x paged.")
     assert time.monotonic() - started < 60

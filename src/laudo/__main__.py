@@ -1,3 +1,6 @@
+"""`python -m laudo`."""
+
 from laudo.cli import main
 
-main()
+if __name__ == "__main__":
+    main()

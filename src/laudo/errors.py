@@ -1,4 +1,4 @@
-"""The mistakes a user can make: what is wrong, where, and the command or setting that mends it.
+"""The mistakes a user can make: what is wrong, where, and the command or setting that fixes it.
 
 Library code raises these and never exits; only `cli` turns them into one message without a
 traceback. Anything else that escapes is a bug and keeps its traceback.
@@ -6,20 +6,18 @@ traceback. Anything else that escapes is a bug and keeps its traceback.
 
 
 class LaudoError(Exception):
-    """A mistake a user can mend.
+    """A mistake that a user can fix.
 
     Args:
         what: the fact that is wrong, one sentence without a full stop at its end.
         where: file, table, key or study in which it was seen.
-        mend: the next command to run or the setting to change.
+        fix: the next command to run or the setting to change.
     """
 
-    def __init__(self, what: str, *, where: str = "", mend: str = "") -> None:
-        self.what, self.where, self.mend = what, where, mend
+    def __init__(self, what: str, *, where: str = "", fix: str = "") -> None:
+        self.what, self.where, self.fix = what, where, fix
         super().__init__(
-            "\n".join(
-                part for part in (what, where and f"  in: {where}", mend and f"  to mend it: {mend}") if part
-            )
+            "\n".join(part for part in (what, where and f"  in: {where}", fix and f"  fix: {fix}") if part)
         )
 
 

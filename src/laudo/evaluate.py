@@ -1,244 +1,196 @@
-"""evaluate: labels, scores of each study, and figures with intervals for each arm and between arms.
+"""evaluate: facts and labels of the texts, scores of each study, and figures with intervals by patient.
 
-To add a metric, write its rows of `scores` in `_score`, and name it with its aggregate in `_figures`.
+It goes over `laudo.metrics.METRICS` and names no metric: what a metric compares, and how the scores of
+many studies become one number, the metric itself declares.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from itertools import combinations
 
-from pyarrow.compute import Expression
+import pyarrow as pa
+import pyarrow.compute as pc
 
-from laudo import bertscore, findings, models, sections
-from laudo.config import Encoder
-from laudo.disk import write_json
-from laudo.findings import Lang
-from laudo.plan import Plan
-from laudo.records import used
-from laudo.stats import Aggregate, Cohort, Difference, Interval, holm, mean, means, micro_f1
-from laudo.store import Key, Partition, Row, fill, is_done, read
+from laudo import findings, sections, store
+from laudo.experiment.plan import Plan
+from laudo.findings import Fact
+from laudo.metrics import METRICS, Metric, ScoredPair, Scorer, Text
+from laudo.metrics.statistics import Aggregate, Cohort, Statistics, holm
+from laudo.store import Key, Partition, Row
 
-PARTS = ("precision", "recall", "f1")
-COUNTS = ("label_tp", "label_fp", "label_fn")
-_PART = 512
+_PART_SIZE = 512
+"""Studies in a part."""
 
 
 def run(plan: Plan) -> bool:
-    """Makes `labels`, `scores` and `summary`. Returns whether there was anything to do."""
-    made = [_label(plan, text) for text in plan.labels]
-    encoders = _Encoders(plan)
-    made += [_score(plan, arm, encoders) for arm in plan.scores]
-    return any([*made, _summarise(plan)])
+    """Makes `facts` of the arms, `labels`, `scores` and `summary`; returns whether any was to be made."""
+    changes = [_read_reports(plan, arm) for arm in plan.generations]
+    changes += [_label(plan, text) for text in plan.labels]
+    changes += [_score(plan, metric) for metric in METRICS]
+    changes.append(store.make(plan.summary, lambda _: _summary_rows(plan)))
+    return any(changes)
 
 
-# --- labels ----------------------------------------------------------------------------------------------------
+# --- facts of the arms' reports ---------------------------------------------------------------------------
+
+
+def _read_reports(plan: Plan, arm: str) -> bool:
+    if store.is_done(plan.facts[arm]):
+        return False
+    reports = _generated(plan, arm)
+
+    def rows_of(keys: Sequence[Key]) -> list[Row]:
+        return [
+            {**findings.as_row(fact), "study_id": study_id, "text": arm, "section": "", "number": number}
+            for (study_id,) in keys
+            for number, fact in enumerate(findings.read(reports[study_id], lang="pt"))
+        ]
+
+    return store.fill(plan.facts[arm], _keys(reports), rows_of, part_size=_PART_SIZE)
+
+
+# --- the texts of the test studies ------------------------------------------------------------------------
+
+
+def _texts(plan: Plan, text: str, *, with_facts: bool) -> dict[int, Text]:
+    """Returns one text of each test study that has it: `en`, `pt`, or an arm's report."""
+    bodies = _bodies(plan, text)
+    facts = _facts(plan, text, bodies) if with_facts else {}
+    return {study_id: Text(body, facts.get(study_id, ())) for study_id, body in bodies.items()}
+
+
+def _bodies(plan: Plan, text: str) -> dict[int, str]:
+    if text in plan.generations:
+        return _generated(plan, text)
+    tested = store.rows(plan.studies, columns=["study_id", "target"], where=store.used("test"))
+    targets = {row["study_id"]: row["target"] for row in tested}
+    if text == "en":
+        return {study_id: sections.render(target, lang="en") for study_id, target in targets.items()}
+    translated = store.rows(plan.verdicts, columns=["study_id", "sections_pt"], where=_of_studies(targets))
+    return {row["study_id"]: sections.render(row["sections_pt"], lang="pt") for row in translated}
+
+
+def _generated(plan: Plan, arm: str) -> dict[int, str]:
+    rows = store.rows(plan.generations[arm], columns=["study_id", "completion"])
+    return {row["study_id"]: row["completion"] for row in rows}
+
+
+def _facts(plan: Plan, text: str, study_ids: Collection[int]) -> dict[int, list[Fact]]:
+    facts: dict[int, list[Fact]] = defaultdict(list)
+    for row in store.rows(plan.facts[text], where=_of_studies(study_ids)):
+        facts[row["study_id"]].append(findings.from_row(row))
+    return facts
+
+
+def _of_studies(study_ids: Collection[int]) -> pc.Expression:
+    return pc.field("study_id").isin(pa.array(study_ids, pa.int64()))
+
+
+def _keys(of_studies: Mapping[int, object]) -> list[Key]:
+    return [(study_id,) for study_id in of_studies]
+
+
+# --- labels -----------------------------------------------------------------------------------------------
 
 
 def _label(plan: Plan, text: str) -> bool:
-    if is_done(plan.labels[text]):
+    if store.is_done(plan.labels[text]):
         return False
-    texts = _texts(plan, text)
-    lang: Lang = "en" if text == "en" else "pt"
+    texts = _texts(plan, text, with_facts=True)
 
     def rows_of(keys: Sequence[Key]) -> list[Row]:
-        found = {key[0]: _labels_of(texts[key[0]], lang) for key in keys}
         return [
-            {"study_id": study, "text": text, "label": name, "value": value}
-            for study, some in found.items()
-            for name, value in some.items()
+            {"study_id": study_id, "text": text, "label": label, "value": value}
+            for (study_id,) in keys
+            for label, value in texts[study_id].labels.items()
         ]
 
-    return fill(plan.labels[text], [(study_id,) for study_id in texts], rows_of, part_size=_PART)
+    return store.fill(plan.labels[text], _keys(texts), rows_of, part_size=_PART_SIZE)
 
 
-def _labels_of(text: str, lang: Lang) -> dict[str, int | None]:
-    """The 14 labels; of an empty text none, though a report without a finding would state No Finding."""
-    empty = not text.strip()
-    return dict.fromkeys(findings.LABELS) if empty else findings.labels(findings.read(text, lang=lang))
+# --- scores of each study ---------------------------------------------------------------------------------
 
 
-def _texts(plan: Plan, text: str) -> dict[int, str]:
-    """study_id -> what is scored, of the test split: the English target, its translation, or an arm's report."""
-    tested = {
-        s["study_id"]: s for s in read(plan.studies, columns=["study_id", "target"], where=used("test"))
-    }
-    if text == "en":
-        return {study_id: sections.render(s["target"], lang="en") for study_id, s in tested.items()}
-    if text == "pt":
-        final = {v["study_id"]: v["sections_pt"] for v in read(plan.verdicts)}
-        return {
-            study_id: sections.render(final[study_id], lang="pt") for study_id in tested if study_id in final
-        }
-    return {g["study_id"]: g["completion"] for g in read(plan.generations[text])}
-
-
-def _positive(plan: Plan, text: str) -> dict[int, set[str]]:
-    """The labels present or uncertain in each study's text."""
-    found: dict[int, set[str]] = {}
-    for row in read(plan.labels[text]):
-        some = found.setdefault(row["study_id"], set())
-        if row["value"] in (1, -1):
-            some.add(row["label"])
-    return found
-
-
-# --- scores of each study --------------------------------------------------------------------------------------
-
-
-class _Encoders:
-    """The two encoders of BERTScore, loaded when a score is first asked for."""
-
-    def __init__(self, plan: Plan) -> None:
-        self._plan = plan
-        self._loaded: dict[str, bertscore.Encoder] = {}
-
-    def of(self, reference: str) -> bertscore.Encoder:
-        if reference not in self._loaded:
-            from laudo import chat_hf
-
-            e = self._plan.experiment.evaluate
-            settings: Encoder = e.bertscore_pt if reference == "pt" else e.bertscore_en
-            self._loaded[reference] = bertscore.Encoder(
-                models.source(settings.model),
-                layer=settings.layer,
-                revision=settings.revision,
-                device=chat_hf.device(),
-                batch_size=e.batch_size,
-            )
-        return self._loaded[reference]
-
-
-def _score(plan: Plan, arm: str, encoders: _Encoders) -> bool:
-    if is_done(plan.scores[arm]):
+def _score(plan: Plan, metric: Metric) -> bool:
+    arms = [arm for arm in plan.generations if not store.is_done(plan.scores[arm, metric.name])]
+    if not arms:
         return False
-    patient = _patients(plan)
-    texts = {text: _texts(plan, text) for text in ("en", "pt", arm)}
-    labels = {text: _positive(plan, text) for text in ("en", arm)}
+    settings = plan.experiment.evaluate
+    scorer = metric.open(settings.of_metric(metric), batch_size=settings.batch_size)
+    references = _texts(plan, metric.reference, with_facts=metric.reads == "facts")
+    changes = [_score_arm(plan, arm, metric, scorer=scorer, references=references) for arm in arms]
+    return any(changes)
+
+
+def _score_arm(
+    plan: Plan, arm: str, metric: Metric, *, scorer: Scorer, references: Mapping[int, Text]
+) -> bool:
+    candidates = _texts(plan, arm, with_facts=metric.reads == "facts")
+    patients = _patients(plan)
 
     def rows_of(keys: Sequence[Key]) -> list[Row]:
-        studies = [key[0] for key in keys]
-        rows = [
-            row
-            for study in studies
-            for row in _label_rows(study, said=labels[arm][study], wanted=labels["en"].get(study))
+        pairs = [ScoredPair(study_id, candidates[study_id], references.get(study_id)) for (study_id,) in keys]
+        same_for_all = {"arm": arm, "reference": metric.reference, "signature": scorer.signature}
+        return [
+            {**score._asdict(), **same_for_all, "subject_id": patients[score.study_id]}
+            for score in scorer.score(pairs)
         ]
-        signatures = {reference: encoders.of(reference).signature for reference in ("pt", "en")}
-        write_json(plan.scores[arm].folder / bertscore.SIGNATURES, signatures)
-        for reference in ("pt", "en"):
-            scored = bertscore.score(
-                candidates=[texts[arm][study] for study in studies],
-                references=[texts[reference].get(study) for study in studies],
-                encoder=encoders.of(reference),
-            )
-            for study, score in zip(studies, scored, strict=True):
-                rows += [
-                    _row(study, f"bertscore_{reference}_{part}", reference, getattr(score, part), score.why)
-                    for part in PARTS
-                ]
-        return [{**row, "arm": arm, "subject_id": patient[row["study_id"]]} for row in rows]
 
-    return fill(plan.scores[arm], [(study_id,) for study_id in texts[arm]], rows_of, part_size=_PART)
+    return store.fill(plan.scores[arm, metric.name], _keys(candidates), rows_of, part_size=_PART_SIZE)
 
 
-def _patients(plan: Plan, *, where: Expression | None = None) -> dict[int, int]:
-    """study_id -> subject_id."""
-    rows = read(plan.studies, columns=["study_id", "subject_id"], where=where)
+def _patients(plan: Plan, *, where: pc.Expression | None = None) -> dict[int, int]:
+    """Returns study_id -> subject_id."""
+    rows = store.rows(plan.studies, columns=["study_id", "subject_id"], where=where)
     return {row["study_id"]: row["subject_id"] for row in rows}
 
 
-def _label_rows(study: int, *, said: set[str], wanted: set[str] | None) -> Iterator[Row]:
-    """The counts that label F1 is made of: over the 14 labels, present and uncertain against the rest."""
-    if wanted is None:
-        yield from (_row(study, name, "en", None, "no reference") for name in COUNTS)
-        return
-    for name, count in zip(COUNTS, _counts(said=said, wanted=wanted), strict=True):
-        yield _row(study, name, "en", count, "")
+# --- figures ----------------------------------------------------------------------------------------------
 
 
-def _counts(*, said: set[str], wanted: set[str]) -> list[float]:
-    """tp, fp, fn."""
-    return [float(len(some)) for some in (said & wanted, said - wanted, wanted - said)]
-
-
-def _row(study: int, metric: str, reference: str, value: float | None, why: str) -> Row:
-    return {"study_id": study, "metric": metric, "reference": reference, "value": value, "why": why}
-
-
-# --- figures ---------------------------------------------------------------------------------------------------
-
-Figures = dict[tuple[str, str], tuple[Mapping[int, Sequence[float]], Aggregate]]
-"""(metric, label) -> the sufficient statistics of each study, and what turns their sums into the figure."""
-
-
-def _summarise(plan: Plan) -> bool:
-    if is_done(plan.summary):
-        return False
+def _summary_rows(plan: Plan) -> list[Row]:
     settings = plan.experiment.evaluate
-    cohort = Cohort(_patients(plan, where=used("test")), resamples=settings.resamples, seed=settings.seed)
-    wanted = _positive(plan, "en")
-    figures = {arm: _figures(plan, arm, wanted) for arm in plan.scores}
-    rows = [
-        _figure(arm, "", metric, label, cohort.interval(rows, aggregate=how))
-        for arm, some in figures.items()
-        for (metric, label), (rows, how) in some.items()
+    patients = _patients(plan, where=store.used("test"))
+    cohort = Cohort(patients, resamples=settings.resamples, seed=settings.seed)
+    return [row for metric in METRICS for row in _metric_rows(plan, metric, cohort)]
+
+
+def _metric_rows(plan: Plan, metric: Metric, cohort: Cohort) -> Iterator[Row]:
+    """Yields the figures of each measure of a metric, over all labels and by label."""
+    by_arm = {arm: _statistics(plan.scores[arm, metric.name]) for arm in plan.generations}
+    measured = {(measure, "") for measure in metric.measures}
+    for measure, label in sorted(measured.union(*by_arm.values())):
+        of_arms = {arm: statistics.get((measure, label), {}) for arm, statistics in by_arm.items()}
+        for row in _figures(cohort, of_arms, metric.measures[measure]):
+            yield {**row, "metric": measure, "label": label}
+
+
+def _statistics(partition: Partition) -> dict[tuple[str, str], dict[int, Sequence[float]]]:
+    """Returns (measure, label) -> study_id -> the statistics of each study that counts."""
+    statistics: dict[tuple[str, str], dict[int, Sequence[float]]] = defaultdict(dict)
+    for row in store.rows(partition, columns=["study_id", "metric", "label", "statistics"]):
+        of_studies = statistics[row["metric"], row["label"]]
+        if row["statistics"] is not None:
+            of_studies[row["study_id"]] = row["statistics"]
+    return statistics
+
+
+def _figures(cohort: Cohort, of_arms: Mapping[str, Statistics], aggregate: Aggregate) -> list[Row]:
+    """Returns the rows of each arm and of each pair of arms.
+
+    The p-values of the pairs are one family, corrected by Holm.
+    """
+    arms = [
+        {"arm": arm, "versus": "", **cohort.interval(statistics, aggregate=aggregate)._asdict(), "p": None}
+        for arm, statistics in of_arms.items()
     ]
-    for earlier, later in combinations(figures, 2):
-        for (metric, label), (a, how) in figures[later].items():
-            b = figures[earlier][metric, label][0]
-            rows.append(_figure(later, earlier, metric, label, cohort.difference(a=a, b=b, aggregate=how)))
-    return _fill_whole(plan.summary, _corrected(rows))
-
-
-def _corrected(rows: list[Row]) -> list[Row]:
-    """The p-values after Holm's correction; a family is the comparisons between arms by one measure and label."""
-    adjusted: dict[Key, float] = {}
-    for family in {(row["metric"], row["label"]) for row in rows}:
-        tested = [r for r in rows if (r["metric"], r["label"]) == family and r["p"] is not None]
-        adjusted |= zip(
-            ((*family, r["arm"], r["versus"]) for r in tested), holm([r["p"] for r in tested]), strict=True
-        )
-    return [{**r, "p": adjusted.get((r["metric"], r["label"], r["arm"], r["versus"]))} for r in rows]
-
-
-def _figures(plan: Plan, arm: str, wanted: Mapping[int, set[str]]) -> Figures:
-    values: dict[str, dict[int, float | None]] = {}
-    for row in read(plan.scores[arm]):
-        values.setdefault(row["metric"], {})[row["study_id"]] = row["value"]
-    said = _positive(plan, arm)
-    labelled = {study: (said[study], wanted[study]) for study in said if study in wanted}
-    figures: Figures = {("label_f1", ""): (_counts_of(labelled, set(findings.LABELS)), micro_f1)}
-    for label in findings.LABELS:
-        figures["label_f1", label] = (_counts_of(labelled, {label}), micro_f1)
-    for reference in ("pt", "en"):
-        for part in PARTS:
-            name = f"bertscore_{reference}_{part}"
-            figures[name, ""] = (means(values[name]), mean)
-    return figures
-
-
-def _counts_of(labelled: Mapping[int, tuple[set[str], set[str]]], among: set[str]) -> dict[int, list[float]]:
-    """study_id -> (tp, fp, fn) among some of the labels."""
-    return {
-        study: _counts(said=said & among, wanted=wanted & among) for study, (said, wanted) in labelled.items()
-    }
-
-
-def _figure(arm: str, versus: str, metric: str, label: str, found: Interval | Difference) -> Row:
-    row = {
-        "arm": arm,
-        "versus": versus,
-        "metric": metric,
-        "label": label,
-        "value": found.value,
-        "low": found.low,
-        "high": found.high,
-        "n": found.n,
-    }
-    return {**row, "p": found.p if isinstance(found, Difference) else None}
-
-
-def _fill_whole(partition: Partition, rows: list[Row]) -> bool:
-    """Writes a small table as one part."""
-    by_key: Callable[[Row], Key] = lambda row: tuple(row[name] for name in partition.table.key)  # noqa: E731
-    return fill(partition, [()], lambda _: sorted(rows, key=by_key), part_size=1)
+    pairs = [
+        {"arm": later, "versus": earlier, **cohort.difference(a=a, b=b, aggregate=aggregate)._asdict()}
+        for (earlier, b), (later, a) in combinations(of_arms.items(), 2)
+    ]
+    tested = [row for row in pairs if row["p"] is not None]
+    for row, p in zip(tested, holm([row["p"] for row in tested]), strict=True):
+        row["p"] = p
+    return [*arms, *pairs]

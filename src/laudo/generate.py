@@ -1,150 +1,224 @@
-"""generate: the reports of the test split, one arm after the other, from the pictures.
+"""generate: the reports of the test split, one arm after the other, from the images.
 
-An arm is a way of asking: a prompt, exemplars, the adapter or not. All arms ask the same model, through
-the same builder of messages and of images that training used.
+An arm is a way of asking: a prompt, exemplars, the adapter or not. All arms ask the same model, through the
+same messages and the same images that training used.
 """
 
 from __future__ import annotations
 
-import hashlib
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from laudo import prompts, sections
-from laudo.chat import Chat
-from laudo.config import Arm
+from laudo import engines, sections, store
+from laudo.engines import Engine, Reply, Sampling, messages
+from laudo.engines.messages import Messages
 from laudo.errors import ExperimentError, NotReady
-from laudo.fidelity import LEARNT
-from laudo.plan import Plan
-from laudo.records import used
-from laudo.spread import WHOLE, Shard
-from laudo.store import Key, Row, fill, is_done, read
+from laudo.experiment import Plan
+from laudo.fidelity import LEARNABLE
+from laudo.hashing import by_hash
+from laudo.store import Key, Row, fill, is_done, rows, used
+from laudo.store.spread import WHOLE, Shard
 
-_PART = 32
+_PART_SIZE = 32
+
+OpenEngine = Callable[[Path | None], Engine]
+"""Opens an engine with an adapter, or without one."""
 
 
-def run(plan: Plan, *, shard: Shard = WHOLE, open_chat: Callable[[Path | None], Chat] | None = None) -> bool:
-    """Makes `generations` for every arm. Returns whether there was anything to do.
+def run(plan: Plan, *, shard: Shard = WHOLE, open_engine: OpenEngine | None = None) -> bool:
+    """Makes `generations` for every arm.
 
     Args:
-        open_chat: stands in for the experiment's own model; it is given the adapter's folder or None.
+        shard: which parts this process makes.
+        open_engine: opens the engine that reports, for the adapter's folder or None; the experiment's own
+            where it is None.
+
+    Returns:
+        Whether there was anything to do.
 
     Raises:
-        ExperimentError: the experiment prepares no images.
+        ExperimentError: the experiment prepares no images, or an arm cannot be asked.
+        NotReady: no test study can be used, or an arm's adapter is not trained yet.
     """
     plan.experiment.require_images()
-    chats = _Chats(open_chat or partial(_own_chat, plan))
-    made = [_arm(plan, name, shard, chats) for name in plan.experiment.arms]
-    return any(made)
+    opened = _Engines(open_engine or partial(_open_engine, plan))
+    made_any = False
+    for name in plan.experiment.arms:
+        made_any |= _run_arm(plan, name, shard, opened)
+    return made_any
 
 
-class _Chats:
-    """One chat at a time, opened when a report is first asked for: arms with the same adapter load it once."""
+class _Engines:
+    """One engine at a time, opened for the first report: arms with the same adapter share it."""
 
-    def __init__(self, open_chat: Callable[[Path | None], Chat]) -> None:
-        self._open = open_chat
-        self._held: dict[Path | None, Chat] = {}
+    def __init__(self, open_engine: OpenEngine) -> None:
+        self._open = open_engine
+        self._opened: dict[Path | None, Engine] = {}
 
-    def of(self, adapter: Path | None) -> Chat:
-        if adapter not in self._held:
-            self._held.clear()  # before the next is loaded: two would not fit a small GPU
-            self._held[adapter] = self._open(adapter)
-        return self._held[adapter]
+    def with_adapter(self, adapter: Path | None) -> Engine:
+        if adapter not in self._opened:
+            self._opened.clear()  # before the next is loaded: two would not fit a small GPU
+            self._opened[adapter] = self._open(adapter)
+        return self._opened[adapter]
 
 
-def _arm(plan: Plan, name: str, shard: Shard, chats: _Chats) -> bool:
-    partition, arm, settings = plan.generations[name], plan.experiment.arms[name], plan.experiment.generate
-    if is_done(partition):
+def _open_engine(plan: Plan, adapter: Path | None) -> Engine:
+    experiment = plan.experiment
+    batch_size = experiment.generate.batch_size
+    return engines.open_engine(experiment.reporter, batch_size=batch_size, adapter=adapter)
+
+
+# --- an arm -------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class _Questions:
+    """What an arm asks of each study.
+
+    Attributes:
+        images: study_id -> the cached images that it is reported from.
+        exemplars: reports that the prompt shows.
+        priors: study_id -> the report of the patient's last study, None where it is not supplied.
+    """
+
+    plan: Plan
+    arm: str
+    images: Mapping[int, Sequence[Row]]
+    exemplars: Sequence[str]
+    priors: Mapping[int, str | None]
+
+    def messages(self, study_id: int) -> Messages:
+        experiment = self.plan.experiment
+        return messages.study_report(
+            self.images[study_id],
+            run=self.plan.run,
+            size_px=experiment.prepare.size_px,
+            geometry=experiment.reporter.geometry,
+            prompt=experiment.prompt_of(self.arm),
+            prior=self.priors[study_id],
+            exemplars=self.exemplars,
+        )
+
+
+def _run_arm(plan: Plan, arm: str, shard: Shard, opened: _Engines) -> bool:
+    if is_done(plan.generations[arm]):
         return False
-    studies = {s["study_id"]: s for s in read(plan.studies, where=used("test"))}
+    studies = rows(plan.studies, where=used("test"))
     if not studies:
         raise NotReady(
             "no test study can be used",
             where=str(plan.studies.folder),
-            mend="raise [prepare] test; laudo prepare EXPERIMENT says what was left out and why",
+            fix="raise [prepare] test; laudo prepare EXPERIMENT says what was left out and why",
         )
-    shown = _pictures(studies, arm)
-    exemplars = _exemplars(plan, name, arm)
-    adapter = plan.training.folder / "adapter" if arm.adapter else None
+    priors = {study["study_id"]: study["prior_report"] for study in studies}
+    questions = _Questions(plan, arm, _images(plan, arm, studies), _exemplars(plan, arm), priors)
+    adapter = _adapter(plan, arm)
 
     def rows_of(keys: Sequence[Key]) -> list[Row]:
-        asked = [
-            prompts.report(
-                shown[key[0]], run=plan.run, size_px=plan.experiment.prepare.size_px, geometry=settings.geometry,
-                prompt=plan.experiment.prompt_of(name), prior=studies[key[0]]["prior_report"], exemplars=exemplars,
-            )
-            for key in keys
-        ]  # fmt: skip
-        chat = chats.of(adapter)
-        start = time.monotonic()
-        replies = chat.reply(asked, max_new_tokens=settings.max_new_tokens)
-        seconds = (time.monotonic() - start) / len(keys)
-        return [
-            {"study_id": key[0], "arm": name, "sample": key[2], "prompt": r.prompt, "completion": r.text, "stop": r.stop,
-             "images": [image["dicom_id"] for image in shown[key[0]]], "prompt_tokens": r.prompt_tokens, "new_tokens": r.new_tokens,
-             "seconds": seconds}
-            for key, r in zip(keys, replies, strict=True)
-        ]  # fmt: skip
+        return _generate(opened.with_adapter(adapter), keys, questions)
 
-    return fill(
-        partition, [(study_id, name, 0) for study_id in studies], rows_of, part_size=_PART, shard=shard
-    )
+    keys = [(study_id, arm, 0) for study_id in priors]
+    return fill(plan.generations[arm], keys, rows_of, part_size=_PART_SIZE, shard=shard)
 
 
-def _pictures(studies: dict[int, Row], arm: Arm) -> dict[int, list[Row]]:
-    """The images that each study is reported from: its own, or those of a study of another patient."""
-    if arm.pictures == "own":
-        return {study_id: study["images"] for study_id, study in studies.items()}
-    ranked = sorted(studies.values(), key=lambda s: hashlib.sha256(str(s["study_id"]).encode()).digest())
-    given: dict[int, list[Row]] = {}
-    for place, study in enumerate(ranked):
-        others = (ranked[(place + step) % len(ranked)] for step in range(1, len(ranked)))
-        other = next((o for o in others if o["subject_id"] != study["subject_id"]), None)
-        if other is None:
-            raise ExperimentError(
-                'pictures = "another_patient" needs two patients in the test split',
-                mend="take more test studies, or remove the arm",
-            )
-        given[study["study_id"]] = other["images"]
-    return given
+def _generate(engine: Engine, keys: Sequence[Key], questions: _Questions) -> list[Row]:
+    chats = [questions.messages(study_id) for study_id, _, _ in keys]
+    limit = questions.plan.experiment.generate.max_new_tokens
+    start = time.monotonic()
+    replies = engine.reply(chats, sampling=Sampling(limit))
+    seconds = (time.monotonic() - start) / len(keys)
+    return [
+        _row(key, reply, questions.images[key[0]], seconds) for key, reply in zip(keys, replies, strict=True)
+    ]
 
 
-def _exemplars(plan: Plan, name: str, arm: Arm) -> list[str]:
-    """The reports that the prompt shows: accepted translations of training studies, never of the test split.
+def _row(key: Key, reply: Reply, images: Sequence[Row], seconds: float) -> Row:
+    study_id, arm, sample = key
+    return {
+        "study_id": study_id,
+        "arm": arm,
+        "sample": sample,
+        "prompt": reply.prompt,
+        "completion": reply.text,
+        "stop": reply.stop,
+        "images": [image["dicom_id"] for image in images],
+        "prompt_tokens": reply.prompt_tokens,
+        "new_tokens": reply.new_tokens,
+        "seconds": seconds,
+    }
 
-    A number takes the first ones by a hash of the study_id, those with findings and impression before others.
+
+def _adapter(plan: Plan, arm: str) -> Path | None:
+    """The folder of the arm's adapter, verified; None for an arm without one."""
+    if plan.training is None or not plan.experiment.arms[arm].adapter:
+        return None
+    return store.files(plan.training, "adapter")
+
+
+# --- images and exemplars -----------------------------------------------------------------------------------
+
+
+def _images(plan: Plan, arm: str, studies: Sequence[Row]) -> dict[int, Sequence[Row]]:
+    """study_id -> the images that it is reported from: its own, or those of a study of another patient.
+
+    The other study is the next one, in the order of a hash, that belongs to another patient.
 
     Raises:
-        ExperimentError: one is not an accepted training study, or there are not as many.
+        ExperimentError: the test split has one patient alone.
     """
-    if not arm.exemplars:
-        return []
-    train = {s["study_id"] for s in read(plan.studies, columns=["study_id"], where=used("train"))}
-    usable = {
-        v["study_id"]: v["sections_pt"]
-        for v in read(plan.verdicts)
-        if v["verdict"] in LEARNT and v["study_id"] in train
+    if plan.experiment.arms[arm].pictures == "own":
+        return {study["study_id"]: study["images"] for study in studies}
+    by_id = {study["study_id"]: study for study in studies}
+    ordered = [by_id[study_id] for study_id in by_hash(by_id)]
+    return {
+        study["study_id"]: _next_of_another_patient(study, ordered[place + 1 :] + ordered[:place])["images"]
+        for place, study in enumerate(ordered)
     }
-    ranked = sorted(
-        usable, key=lambda study: (len(usable[study]) < 2, hashlib.sha256(str(study).encode()).digest())
+
+
+def _next_of_another_patient(study: Row, following: Sequence[Row]) -> Row:
+    for candidate in following:
+        if candidate["subject_id"] != study["subject_id"]:
+            return candidate
+    raise ExperimentError(
+        'pictures = "another_patient" needs two patients in the test split',
+        fix="take more test studies, or remove the arm",
     )
-    wanted = ranked[: arm.exemplars] if isinstance(arm.exemplars, int) else arm.exemplars
-    wrong = [f"{study} is not an accepted training study" for study in wanted if study not in usable]
-    if isinstance(arm.exemplars, int) and len(wanted) < arm.exemplars:
-        wrong = [f"{arm.exemplars} asked for, {len(wanted)} accepted training studies there"]
-    if wrong:
-        mend = (
-            f"name others, for example {', '.join(map(str, ranked[:5]))}, or give a number"
-            if ranked
-            else "look at why the checks fail"
-        )
-        raise ExperimentError("; ".join(wrong), where=f"[arms.{name}] exemplars", mend=mend)
-    return [sections.render(usable[study], lang="pt") for study in wanted]
 
 
-def _own_chat(plan: Plan, adapter: Path | None) -> Chat:
-    from laudo.chat_hf import HFChat
+def _exemplars(plan: Plan, arm: str) -> list[str]:
+    """The reports that the prompt shows: accepted translations of training studies, never of the test split.
 
-    return HFChat(plan.experiment.generate, adapter=adapter)
+    A number takes the first ones in the order of a hash, those with findings and impression before the rest.
+
+    Raises:
+        ExperimentError: one is not an accepted training study, or fewer are accepted than requested.
+    """
+    requested = plan.experiment.arms[arm].exemplars
+    if not requested:
+        return []
+    training = {s["study_id"] for s in rows(plan.studies, columns=["study_id"], where=used("train"))}
+    usable = {
+        verdict["study_id"]: verdict["sections_pt"]
+        for verdict in rows(plan.verdicts)
+        if verdict["verdict"] in LEARNABLE and verdict["study_id"] in training
+    }
+    candidates = sorted(by_hash(usable), key=lambda study_id: len(usable[study_id]) < 2)
+    study_ids = candidates[:requested] if isinstance(requested, int) else requested
+    faults = [
+        f"{study_id} is not an accepted training study" for study_id in study_ids if study_id not in usable
+    ]
+    if isinstance(requested, int) and len(study_ids) < requested:
+        faults = [f"{requested} exemplars are requested, {len(study_ids)} training studies are accepted"]
+    if faults:
+        raise _not_exemplars(arm, faults, candidates)
+    return [sections.render(usable[study_id], lang="pt") for study_id in study_ids]
+
+
+def _not_exemplars(arm: str, faults: Sequence[str], candidates: Sequence[int]) -> ExperimentError:
+    names = ", ".join(map(str, candidates[:5]))
+    fix = f"name others, for example {names}, or give a number" if names else "look at why the checks fail"
+    return ExperimentError("; ".join(faults), where=f"[arms.{arm}] exemplars", fix=fix)

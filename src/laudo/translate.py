@@ -1,63 +1,75 @@
 """translate: the English target sections of every usable study into Brazilian Portuguese.
 
-Headings never pass through the model: sections are translated one by one and put together again under
-fixed headings (`sections.render`).
+Headings never pass through the model: sections are translated one by one and put together again under fixed
+headings (`sections.render`).
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache, partial
 
-from laudo import prompts
-from laudo.chat import Chat
-from laudo.plan import Plan
-from laudo.records import used
-from laudo.spread import WHOLE, Shard
-from laudo.store import Key, Row, fill, is_done, read
+from laudo import engines
+from laudo.engines import Engine, Reply, Sampling, messages
+from laudo.experiment import Plan
+from laudo.experiment.settings import Translate
+from laudo.store import Key, Row, fill, is_done, rows, used
+from laudo.store.spread import WHOLE, Shard
 
-_PART = 64
+_PART_SIZE = 64
 
 
-def run(plan: Plan, *, shard: Shard = WHOLE, open_chat: Callable[[], Chat] | None = None) -> bool:
-    """Makes `translations`. Returns whether there was anything to do.
+def run(plan: Plan, *, shard: Shard = WHOLE, open_engine: Callable[[], Engine] | None = None) -> bool:
+    """Makes `translations`.
 
     Args:
-        open_chat: stands in for the experiment's own model.
+        shard: which parts this process makes.
+        open_engine: opens the engine that translates; the experiment's own where it is None.
+
+    Returns:
+        Whether there was anything to do.
     """
     if is_done(plan.translations):
         return False
-    settings = plan.experiment.translate
     texts = {
-        (s["study_id"], name): text
-        for s in read(plan.studies, columns=["study_id", "target"], where=used())
-        for name, text in s["target"].items()
+        (study["study_id"], section): text
+        for study in rows(plan.studies, columns=["study_id", "target"], where=used())
+        for section, text in study["target"].items()
     }
-    chat: Chat | None = None
+    # Opened for the first part that is missing, and once.
+    engine = cache(open_engine or partial(_open_engine, plan))
 
     def rows_of(keys: Sequence[Key]) -> list[Row]:
-        nonlocal chat
-        chat = chat or (open_chat or _own_chat(plan))()
-        # Texts of like length share a batch: less padding. The order is fixed by the keys alone.
-        ordered = sorted(keys, key=lambda key: (len(texts[key]), key))
-        asked = [prompts.translation(texts[key], prompt=settings.prompt) for key in ordered]
-        start = time.monotonic()
-        replies = chat.reply(asked, max_new_tokens=settings.max_new_tokens)
-        seconds = (time.monotonic() - start) / len(keys)
-        rows = [
-            {"study_id": key[0], "section": key[1], "text_pt": r.text, "raw": r.text, "attempt": 1, "stop": r.stop,
-             "prompt_tokens": r.prompt_tokens, "new_tokens": r.new_tokens, "logprob": r.logprob, "seconds": seconds}
-            for key, r in zip(ordered, replies, strict=True)
-        ]  # fmt: skip
-        return sorted(rows, key=lambda row: (row["study_id"], row["section"]))
+        return _translate(engine(), {key: texts[key] for key in keys}, plan.experiment.translate)
 
-    return fill(plan.translations, list(texts), rows_of, part_size=_PART, shard=shard)
+    return fill(plan.translations, list(texts), rows_of, part_size=_PART_SIZE, shard=shard)
 
 
-def _own_chat(plan: Plan) -> Callable[[], Chat]:
-    def opened() -> Chat:
-        from laudo.chat_hf import HFChat
+def _translate(engine: Engine, texts: Mapping[Key, str], settings: Translate) -> list[Row]:
+    # Texts of like length share a batch: less padding. The order depends on the part's keys and texts alone.
+    keys = sorted(texts, key=lambda key: (len(texts[key]), key))
+    chats = [messages.translation(texts[key], prompt=settings.prompt) for key in keys]
+    start = time.monotonic()
+    replies = engine.reply(chats, sampling=Sampling(settings.max_new_tokens))
+    seconds = (time.monotonic() - start) / len(keys)
+    return [_row(key, reply, seconds) for key, reply in zip(keys, replies, strict=True)]
 
-        return HFChat(plan.experiment.translate)
 
-    return opened
+def _row(key: Key, reply: Reply, seconds: float) -> Row:
+    study_id, section = key
+    return {
+        "study_id": study_id,
+        "section": section,
+        "raw": reply.text,
+        "stop": reply.stop,
+        "prompt_tokens": reply.prompt_tokens,
+        "new_tokens": reply.new_tokens,
+        "logprob": reply.logprob,
+        "seconds": seconds,
+    }
+
+
+def _open_engine(plan: Plan) -> Engine:
+    settings = plan.experiment.translate
+    return engines.open_engine(settings, batch_size=settings.batch_size)

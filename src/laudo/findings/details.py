@@ -1,106 +1,134 @@
-"""What a sentence says of each mention besides its status: side, place, size, change and measure.
+"""What a sentence says about each mention besides its status: side, location, size, change and measure.
 
-Each belongs to the nearest mention of its chunk; mentions joined by "and" may share it.
+Each describing word belongs to the nearest mention of its chunk. Mentions that "and" or "or" joins may share
+it.
 """
 
 from bisect import bisect_right
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
-from operator import attrgetter, itemgetter
+from operator import attrgetter
 
 from laudo.findings.clauses import Chunk, chunks
 from laudo.findings.lexicon import Token
 
-KINDS = ("side", "location", "size", "change", "unit")
-_SHARED = {"side", "location", "change"}
+DETAIL_KINDS = ("side", "location", "size", "change", "unit")
+"""In the order in which they are looked for, because `location` needs `side`."""
+_SHARED = ("side", "location", "change")
 
 
 @dataclass(frozen=True)
-class Place:
-    """A word that describes a mention: what it says, how far it stands, and whether before the mention."""
+class Detail:
+    """A word that describes a mention.
+
+    Attributes:
+        gap: the characters between the word and the mention.
+        value: what the word says.
+        precedes: whether the word precedes the mention.
+        token: the word.
+    """
 
     gap: int
     value: str
-    leads: bool
+    precedes: bool
     token: Token
 
 
-def details(clauses: Iterable[Sequence[Token]], mentions: set[int]) -> dict[int, dict[str, Place]]:
-    """What the sentence gives of each mention, by kind."""
-    given: dict[int, dict[str, Place]] = {start: {} for start in mentions}
+Details = dict[int, Detail | None]
+"""What is said of one kind, by the start of each mention of a chunk; None if nothing is."""
+
+
+def details(clauses: Iterable[Sequence[Token]], mentions: set[int]) -> dict[int, dict[str, Detail]]:
+    """Returns what the sentence says about each mention, by kind."""
+    result: dict[int, dict[str, Detail]] = {start: {} for start in mentions}
     for clause in clauses:
-        cut = chunks(clause, mentions)
-        for kind in KINDS:
-            if not any(token.does(kind) for token in clause):
-                continue
-            placed = [_nearest(chunk, kind) for chunk in cut]
-            if kind in _SHARED:
-                _share(cut, placed, _sides(cut, given) if kind == "location" else {})
-            for start, place in (item for places in placed for item in places.items()):
-                if place:
-                    given[start][kind] = place
-    return given
+        clause_chunks = chunks(clause, mentions)
+        for kind in DETAIL_KINDS:
+            if any(token.does(kind) for token in clause):
+                _add(kind, clause_chunks, result)
+    return result
 
 
-def _sides(cut: Sequence[Chunk], given: Mapping[int, Mapping[str, Place]]) -> dict[int, str]:
-    mentions = (start for chunk in cut for start in chunk.targets)
-    return {start: given[start]["side"].value for start in mentions if "side" in given[start]}
+def _add(kind: str, chunks: Sequence[Chunk], result: Mapping[int, dict[str, Detail]]) -> None:
+    """Adds what the chunks of a clause say of one kind."""
+    by_chunk = [_of_chunk(chunk, kind) for chunk in chunks]
+    if kind in _SHARED:
+        starts = (start for chunk in chunks for start in chunk.targets)
+        sides = {start: result[start]["side"].value for start in starts if "side" in result[start]}
+        _share(chunks, by_chunk, sides if kind == "location" else {})
+    for of_chunk in by_chunk:
+        for start, detail in of_chunk.items():
+            if detail:
+                result[start][kind] = detail
 
 
-def _nearest(chunk: Chunk, kind: str) -> dict[int, Place | None]:
-    """For each mention of the chunk the value of `kind` nearest to it; left and right together are bilateral."""
+def _of_chunk(chunk: Chunk, kind: str) -> Details:
+    """Returns what the chunk says of one kind about each of its mentions."""
     starts, mentions = list(chunk.targets), list(chunk.targets.values())
-    near: dict[int, list[Place]] = {start: [] for start in starts}
+    candidates: dict[int, list[Detail]] = {start: [] for start in starts}
     for token in (token for token in chunk.tokens if token.does(kind)):
-        at = bisect_right(starts, token.start)
-        gaps = [(max(token.start - m.end, m.start - token.end), m) for m in mentions[max(at - 1, 0) : at + 1]]
-        gap, mention = min(gaps, key=itemgetter(0))
+        after = bisect_right(starts, token.start)
+        neighbours = mentions[max(after - 1, 0) : after + 1]
+        mention = min(neighbours, key=lambda neighbour: _gap(token, neighbour))
         if kind == "change" and mention.does("structure") and (token.does("abnormal") or token.is_normal):
-            continue  # an increased heart is a large one
-        near[mention.start].append(Place(gap, token.says(kind)[0], token.start < mention.start, token))
-    settled = {start: _settle(places) for start, places in near.items()}
+            continue  # an increased heart is a large heart
+        detail = Detail(_gap(token, mention), token.says(kind)[0], token.start < mention.start, token)
+        candidates[mention.start].append(detail)
+    result = {start: _nearest(of_mention) for start, of_mention in candidates.items()}
     if kind == "side":
-        _pass_on(mentions, settled)
-    return settled
+        _copy_to_neighbours(mentions, result)
+    return result
 
 
-def _settle(places: list[Place]) -> Place | None:
-    if not places:
+def _gap(token: Token, mention: Token) -> int:
+    return max(token.start - mention.end, mention.start - token.end)
+
+
+def _nearest(candidates: list[Detail]) -> Detail | None:
+    """Returns the nearest; left and right together are bilateral."""
+    if not candidates:
         return None
-    nearest = min(places, key=attrgetter("gap"))
-    values = {place.value for place in places}
-    both = values >= {"left", "right"} or "bilateral" in values
-    return replace(nearest, value="bilateral") if both else nearest
+    nearest = min(candidates, key=attrgetter("gap"))
+    values = {detail.value for detail in candidates}
+    is_bilateral = "bilateral" in values or values >= {"left", "right"}
+    return replace(nearest, value="bilateral") if is_bilateral else nearest
 
 
-def _pass_on(mentions: Sequence[Token], settled: dict[int, Place | None]) -> None:
-    """Gives mentions without a side that of a neighbour which speaks of the same place."""
-    for here, there in pairwise(mentions):  # "left opacity representing pneumonia": one place
-        given = settled[here.start]
-        settled[there.start] = settled[there.start] or (given and replace(given, leads=True))
-    for after, before in pairwise(reversed(mentions)):  # "effusion blunting the right costophrenic angle"
-        if not after.does("finding") and not before.does("device"):
-            settled[before.start] = settled[before.start] or settled[after.start]
+def _copy_to_neighbours(mentions: Sequence[Token], sides: Details) -> None:
+    """Gives a mention without a side that of a neighbour in its chunk, because both are in the same place."""
+    for previous, mention in pairwise(mentions):  # "left opacity representing pneumonia"
+        side = sides[previous.start]
+        if side and not sides[mention.start]:
+            sides[mention.start] = replace(side, precedes=True)
+    for following, mention in pairwise(
+        reversed(mentions)
+    ):  # "effusion blunting the right costophrenic angle"
+        if not following.does("finding") and not mention.does("device"):
+            sides[mention.start] = sides[mention.start] or sides[following.start]
 
 
-def _share(cut: Sequence[Chunk], placed: list[dict[int, Place | None]], sides: Mapping[int, str]) -> None:
-    """Lets mentions joined by "and" or "or" share what stands before the first or after the last of them.
+def _share(chunks: Sequence[Chunk], by_chunk: Sequence[Details], sides: Mapping[int, str]) -> None:
+    """Lets mentions that "and" or "or" joins share what precedes the first of them or follows the last.
 
-    "right effusion and atelectasis", "derrame e atelectasia à direita": both on the right. Devices and
-    findings do not share, nor what has another of `sides`.
+    "Right effusion and atelectasis", "derrame e atelectasia à direita": both are on the right. Devices and
+    findings do not share, nor do mentions with different `sides`.
     """
-    joints = [
-        (a, b)
-        for (left, a), (right, b) in pairwise(zip(cut, placed, strict=True))
-        if right.joint in ("and", "or") and left.has_device == right.has_device
-        if len({sides[start] for start in (max(a), min(b)) if start in sides}) < 2
+    joined = [
+        (details, following_details)
+        for (chunk, details), (following, following_details) in pairwise(zip(chunks, by_chunk, strict=True))
+        if following.joint in ("and", "or") and chunk.has_device == following.has_device
+        if _agree(sides, max(details), min(following_details))
     ]
-    for a, b in joints:
-        given, first = a[max(a)], min(b)
-        if given and given.leads and not b[first]:
-            b[first] = given
-    for a, b in reversed(joints):
-        given, last = b[min(b)], max(a)
-        if given and not given.leads and not a[last]:
-            a[last] = given
+    for details, following_details in joined:
+        shared, first = details[max(details)], min(following_details)
+        if shared and shared.precedes and not following_details[first]:
+            following_details[first] = shared
+    for details, following_details in reversed(joined):
+        shared, last = following_details[min(following_details)], max(details)
+        if shared and not shared.precedes and not details[last]:
+            details[last] = shared
+
+
+def _agree(sides: Mapping[int, str], *starts: int) -> bool:
+    return len({sides[start] for start in starts if start in sides}) < 2

@@ -1,12 +1,13 @@
-"""The words of a report and what each does, from data: `concepts/*.toml` and `languages/*.toml`.
+"""The phrases that a sentence contains, and what each of them does.
 
-A concept holds the words of all languages side by side, with sentences that must and must not state it; a language
-holds what is said of concepts: denials, doubts, sides, sizes. Both are read into one matcher for each language.
+For each language the words of the concepts and of the language are compiled into one expression.
 
-A phrase is written as one would say it, accents and capitals as one likes. `*` stands for any ending
-(`consolida*`), `(a|b)` for a choice, `(a |)` for words that may be missing; a space also matches a hyphen
-or a line break. Where several phrases fit, the longest wins, and a word is used once. A phrase may stand
-in several lists: it then does several things.
+A phrase is written in ordinary spelling; accents and capitals do not matter. `*` stands for any ending
+(`consolida*`), `(a|b)` for a choice, `(a |)` for words that may be missing; a blank also matches a hyphen or
+a line break. If several phrases fit, the longest is used, and each word is used once. A phrase may be in
+several lists; it then does several things.
+
+The phrases of `laudo.fidelity` are written otherwise: there accents count, and a blank matches no hyphen.
 """
 
 import re
@@ -14,57 +15,63 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache, cached_property
-from importlib.resources import files
-from importlib.resources.abc import Traversable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from laudo.errors import InputError
-from laudo.findings import schema
 from laudo.findings.phrases import Phrases, Roles, expand
-from laudo.findings.schema import Concept, Lang, Language, Layout, Words
+from laudo.findings.schema import Concept, LanguageCode, LanguageWords, Layout
+from laudo.findings.sources import FOLDERS, concepts, languages
 from laudo.findings.text import fold
 
 DEVICES = "Support Devices"
-ROLES = ("side", "location", "size", "change", "predicate", "joint", "scope", "unit")
-_MENTIONS = {"finding", "hint", "structure"}
-# What signs do: "atelectasis? pneumonia?", "? pneumonia", "effusion: none".
-_SIGNS: dict[str, Roles] = {
+_MENTION_ROLES = ("finding", "hint", "structure")
+_CONCEPT_ROLES = {
+    "finding": "terms",
+    "hint": "hints",
+    "structure": "structure",
+    "abnormal": "abnormal",
+    "suspect": "suspect",
+    "unless": "unless",
+}
+"""The roles that phrases of a concept have, and the attribute of `Concept` that lists the phrases."""
+_LANGUAGE_ROLES = ("side", "location", "size", "change", "predicate", "joint", "scope", "unit")
+"""The roles that phrases of a language have besides those of its cues."""
+# What characters that are no phrase do: "atelectasis? pneumonia?", "? pneumonia", "effusion: none".
+_SIGN_ROLES: dict[str, Roles] = {
     "comma": {"joint": ("comma",)},
     "slash": {"joint": ("or",)},
-    "asked": {"after": ("hedge",)},
-    "query": {"before": ("hedge",)},
-    "denied": {"after": ("negation",)},
+    "question_after": {"after": ("hedge",)},
+    "question_before": {"before": ("hedge",)},
+    "denial_after_colon": {"after": ("negation",)},
 }
-# What stands for a capital that means a side, once the text is in small letters.
-_CAPITALS = "\ue000\ue001\ue002\ue003"
-# A number, or several as in "2,3 x 1,1" or "12 mm x 8", before a unit.
-_NUMBER = r"\d{1,5}(?:[.,]\d{1,3})?(?: ?[a-z]{0,2} ?[x×] ?\d{1,5}(?:[.,]\d{1,3})?){0,2}[\s-]?"
+# Characters that replace a capital that means a side, because the folded text has no capitals.
+_CAPITAL_SIGNS = "\ue000\ue001\ue002\ue003"
 
 
 class Token(NamedTuple):
-    """A phrase of the lexicon met in a text; `start` and `end` are characters of the folded text."""
+    """A phrase of the lexicon in a text. `start` and `end` are characters of the folded text."""
 
     start: int
     end: int
     roles: Roles
 
     def does(self, *roles: str) -> bool:
-        """Whether it plays any of these roles."""
+        """Returns whether it has any of these roles."""
         return not self.roles.keys().isdisjoint(roles)
 
     def says(self, role: str) -> tuple[str, ...]:
-        """What it says in a role: nothing where it does not play it."""
+        """Returns its values in a role; none if it does not have the role."""
         return self.roles.get(role, ())
 
     @property
     def is_mention(self) -> bool:
         """Whether it names a finding, a sign of one, or a structure."""
-        return self.does(*_MENTIONS)
+        return self.does(*_MENTION_ROLES)
 
     @property
     def is_predicate(self) -> bool:
-        """Whether it says how a structure is."""
+        """Whether it says in what condition a structure is."""
         return self.does("predicate", "abnormal", "suspect")
 
     @property
@@ -75,185 +82,161 @@ class Token(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Lexicon:
-    """A language, compiled."""
+    """The compiled lexicon of a language. `units` are the phrases that need a number before them."""
 
-    lang: Lang
+    lang: LanguageCode
     concepts: Mapping[str, Concept]
     phrases: Phrases
     units: Phrases
     layout: Layout
 
+    def tokens(self, folded: str) -> list[Token]:
+        """Returns the phrases in the text, in order; none overlaps another."""
+        return [Token(m.start(), m.end(), self._roles(m)) for m in self._tokens.finditer(folded)]
+
+    def _roles(self, match: re.Match[str]) -> Roles:
+        if not match.lastgroup:
+            return self.phrases.look_up(match[0])
+        return _SIGN_ROLES.get(match.lastgroup) or self.units.look_up(match["unit"])
+
     @cached_property
     def _tokens(self) -> re.Pattern[str]:
-        return re.compile(
-            rf"(?P<denied>:\s{{0,3}}(?:{'|'.join(map(fold, self.layout.denials)) or '(?!)'})(?=\s{{0,3}}(?:[;,]|\Z)))"
-            rf"|(?<!\w){self.phrases.expression}|(?P<comma>,(?!\d)|[;:(]|(?<=\s)-(?=\s))|(?P<slash>/(?=[a-z]))"
-            rf"|(?P<query>(?<![^\s(])\?(?=\s?\w))|(?P<asked>\?)"
-            rf"|(?<![\w.,/]){_NUMBER}(?P<unit>{self.units.expression})"
+        denials = "|".join(map(fold, self.layout.denials)) or "(?!)"
+        number = r"\d{1,5}(?:[.,]\d{1,3})?"
+        # "x 1,1", "mm x 8": a further number of a measure.
+        further_number = rf" ?[a-z]{{0,2}} ?[x×] ?{number}"
+        alternatives = (
+            # ": none", up to a comma, a semicolon or the end.
+            rf"(?P<denial_after_colon>:\s{{0,3}}(?:{denials})(?=\s{{0,3}}(?:[;,]|\Z)))",
+            rf"(?<!\w){self.phrases.expression}",
+            # A comma that is not in a number; other signs that separate; a dash between blanks.
+            r"(?P<comma>,(?!\d)|[;:(]|(?<=\s)-(?=\s))",
+            r"(?P<slash>/(?=[a-z]))",
+            r"(?P<question_before>(?<![^\s(])\?(?=\s?\w))",
+            r"(?P<question_after>\?)",
+            rf"(?<![\w.,/]){number}(?:{further_number}){{0,2}}[\s-]?(?P<unit>{self.units.expression})",
         )
+        return re.compile("|".join(alternatives))
 
-    def marked(self, plain: str, folded: str) -> str:
-        """The folded text with the capitals that mean a side told from small letters: "derrame pleural E"."""
-        signs = dict(zip(self.layout.capitals, _CAPITALS, strict=False))
-        whole, last = [], 0
-        for met in self._capitals.finditer(plain):
-            whole += [folded[last : met.start()], signs[met[0]]]
-            last = met.end()
-        return "".join([*whole, folded[last:]]) if whole else folded
+    def mark_capitals(self, text: str, folded: str) -> str:
+        """Returns the folded text with a sign for each capital that means a side.
+
+        Such a capital is the E of "derrame pleural E".
+        """
+        signs = dict(zip(self.layout.capitals, _CAPITAL_SIGNS, strict=False))
+        characters = list(folded)
+        for capital in self._capitals.finditer(text):
+            characters[capital.start()] = signs[capital[0]]
+        return "".join(characters)
 
     @cached_property
     def _capitals(self) -> re.Pattern[str]:
         letters = "|".join(map(re.escape, self.layout.capitals)) or "(?!)"
-        return re.compile(rf"(?:(?<=[a-zà-ÿ][ (/])|(?<=[a-zà-ÿ] \()|(?<=[A-Z]/))(?:{letters})(?!\w)")
+        before = (
+            r"(?<=[a-zà-ÿ][ (/])",  # "pleural E", "direita/E"
+            r"(?<=[a-zà-ÿ] \()",  # "pleural (E"
+            r"(?<=[A-Z]/)",  # "D/E"
+        )
+        return re.compile(rf"(?:{'|'.join(before)})(?:{letters})(?!\w)")
 
     def is_word(self, folded: str) -> bool:
-        """Whether it is a word of a phrase."""
+        """Returns whether it is a word of a phrase."""
         words, beginnings = self._vocabulary
         return folded in words or folded.startswith(beginnings)
 
     @cached_property
     def _vocabulary(self) -> tuple[frozenset[str], tuple[str, ...]]:
+        """The words of all phrases, and the beginnings of those with `*`."""
         words = {word for phrase in self.phrases.roles for word in phrase.split() if len(word) > 3}
         return frozenset(words), tuple(word.partition("*")[0] for word in words if "*" in word)
 
-    def tokens(self, folded: str) -> list[Token]:
-        """The phrases met, in order, none overlapping another."""
-        return [Token(m.start(), m.end(), self._roles(m)) for m in self._tokens.finditer(folded)]
-
-    def _roles(self, met: re.Match[str]) -> Roles:
-        if not met.lastgroup:
-            return self.phrases.look_up(met[0])
-        return _SIGNS.get(met.lastgroup) or self.units.look_up(met["unit"])
-
-
-# --- the files -------------------------------------------------------------------------------------------------
-
 
 @cache
-def concepts(folder: Path | None = None) -> dict[str, Concept]:
-    """The concepts of the package by name, with those of `folder` added or joined to them word by word.
+def load(lang: LanguageCode, folder: Path | None = None) -> Lexicon:
+    """Returns the lexicon of a language, compiled once. `folder` adds concepts and languages.
 
     Raises:
-        InputError: a file is at fault.
+        InputError: there is no such language, or a file of the folder is wrong.
     """
-    merged: dict[str, Any] = {}
-    for file in _files("concepts", folder):
-        _join(merged, schema.read(file, schema.CONCEPTS))
-    return schema.CONCEPTS.validate_python(merged)
-
-
-@cache
-def languages(folder: Path | None = None) -> dict[Lang, Language]:
-    """What each language says of concepts, by its code; a file of `folder` adds a language or words to one.
-
-    Raises:
-        InputError: a file is at fault, or a language has no decimal sign.
-    """
-    merged: dict[Lang, dict[str, Any]] = {}
-    for file in _files("languages", folder):
-        _join(merged.setdefault(Path(file.name).stem, {}), schema.read(file, schema.LANGUAGE))
-    spoken = {lang: schema.LANGUAGE.validate_python(given) for lang, given in merged.items()}
-    for lang in (lang for lang, language in spoken.items() if not language.layout.decimal):
+    if folder and not any((folder / kind).is_dir() for kind in FOLDERS):
         raise InputError(
-            f"the language {lang} has no decimal sign", mend='write decimal = "," under [layout]'
+            "the folder contains neither concepts/ nor languages/",
+            where=str(folder),
+            fix="see docs/findings.md",
         )
-    return spoken
-
-
-def _files(kind: str, folder: Path | None) -> Iterator[Traversable]:
-    places: list[Traversable] = [files(__package__) / kind]
-    if folder:
-        places.append(folder / kind)
-    for place in (place for place in places if place.is_dir()):
-        yield from sorted(
-            (file for file in place.iterdir() if file.name.endswith(".toml")), key=lambda file: file.name
+    known_concepts, known_languages = concepts(folder), languages(folder)
+    if lang not in known_languages:
+        raise InputError(
+            f"no lexicon for the language {lang!r}", fix=f"use one of {', '.join(sorted(known_languages))}"
         )
+    language = known_languages[lang]
+    roles = _roles([*_concept_entries(known_concepts, lang), *_language_entries(language)])
+    roles |= _capital_roles(language.layout)
+    return Lexicon(
+        lang=lang,
+        concepts=known_concepts,
+        phrases=Phrases({phrase: does for phrase, does in roles.items() if "unit" not in does}),
+        units=Phrases({phrase: does for phrase, does in roles.items() if "unit" in does}),
+        layout=language.layout,
+    )
 
 
-def _join(into: dict[str, Any], given: Mapping[str, Any]) -> None:
-    """Adds lists to lists and tables to tables; a single value replaces another."""
-    for key, value in given.items():
-        if isinstance(value, dict):
-            _join(into.setdefault(key, {}), value)
-        elif isinstance(value, list):
-            into[key] = [*into.get(key, ()), *value]
-        else:
-            into[key] = value
+class _Entry(NamedTuple):
+    """A phrase as a file has it, with the role and the value that its list gives it."""
+
+    phrase: str
+    role: str
+    value: str
 
 
-# --- what each phrase does ---------------------------------------------------------------------------------------
-
-
-def _listed(language: Language, known: Mapping[str, Concept], lang: Lang) -> Iterator[tuple[str, str, str]]:
-    """Every phrase of the files with the role and the value its list gives it."""
+def _concept_entries(known: Mapping[str, Concept], lang: LanguageCode) -> Iterator[_Entry]:
     for name, concept in known.items():
         if concept.label == DEVICES:
-            yield from (
-                (phrase, "device", name)
-                for words in (concept.terms, concept.hints)
-                for phrase in words.get(lang, ())
-            )
-        for role, words in _words_of(concept):
-            yield from ((phrase, role, name) for phrase in words.get(lang, ()))
-    for role in ROLES:
+            names = (*concept.terms.get(lang, ()), *concept.hints.get(lang, ()))
+            yield from (_Entry(phrase, "device", name) for phrase in names)
+        for role, attribute in _CONCEPT_ROLES.items():
+            phrases = getattr(concept, attribute).get(lang, ())
+            yield from (_Entry(phrase, role, name) for phrase in phrases)
+
+
+def _language_entries(language: LanguageWords) -> Iterator[_Entry]:
+    for role in _LANGUAGE_ROLES:
         for value, phrases in getattr(language, role).items():
-            yield from ((phrase, role, value) for phrase in phrases)
+            yield from (_Entry(phrase, role, value) for phrase in phrases)
     for kind, directions in language.cue.items():
-        for direction, phrases in directions.items():
-            yield from ((phrase, direction, kind) for phrase in phrases)
+        for direction, cues in directions.items():
+            yield from (_Entry(phrase, direction, kind) for phrase in cues)
 
 
-def _words_of(concept: Concept) -> Iterator[tuple[str, Words]]:
-    yield from (("finding", concept.terms), ("hint", concept.hints))
-    yield from ((role, getattr(concept, role)) for role in ("structure", "abnormal", "suspect", "unless"))
-
-
-def _roles(listed: Iterable[tuple[str, str, str]]) -> dict[str, Roles]:
+def _roles(entries: Iterable[_Entry]) -> dict[str, Roles]:
+    """Returns what each expanded phrase does."""
     roles: dict[str, dict[str, tuple[str, ...]]] = defaultdict(dict)
-    for written, role, value in listed:
-        for phrase in expand(written):
-            values = roles[phrase].get(role, ())
-            roles[phrase][role] = values if value in values else (*values, value)
+    for entry in entries:
+        for phrase in expand(entry.phrase):
+            values = roles[phrase].get(entry.role, ())
+            roles[phrase][entry.role] = tuple(dict.fromkeys((*values, entry.value)))
     for role in ("side", "location"):
-        _bring(role, roles)
+        _add_contained(role, roles)
     return dict(roles)
 
 
-def _bring(role: str, roles: Mapping[str, dict[str, tuple[str, ...]]]) -> None:
-    """Gives the mentions that hold a side or a place that side or place: "collapse of the right lung".
+def _add_contained(role: str, roles: Mapping[str, dict[str, tuple[str, ...]]]) -> None:
+    """Gives each mention that contains a side or location that side or location.
 
-    The name of a device is no place: a central line does not end in the centre.
+    "Collapse of the right lung" is on the right. The name of a device contains no location: a central line
+    does not end in the centre.
     """
-    places = Phrases({phrase: {role: does[role]} for phrase, does in roles.items() if role in does})
-    held = re.compile(rf"(?<!\w){places.expression}")
+    contained = Phrases({phrase: {role: does[role]} for phrase, does in roles.items() if role in does})
+    pattern = re.compile(rf"(?<!\w){contained.expression}")
     for phrase, does in roles.items():
-        apart = _MENTIONS.isdisjoint(does) or (role == "location" and "device" in does)
-        inside = None if apart else held.search(phrase)
-        if inside:
-            does[role] = places.look_up(inside[0])[role]
+        is_mention = not does.keys().isdisjoint(_MENTION_ROLES)
+        if not is_mention or (role == "location" and "device" in does):
+            continue
+        match = pattern.search(phrase)
+        if match:
+            does[role] = contained.look_up(match[0])[role]
 
 
-@cache
-def load(lang: Lang, folder: Path | None = None) -> Lexicon:
-    """The lexicon of a language, compiled once; `folder` adds concepts, words and languages to the package's.
-
-    Raises:
-        InputError: there is no such language, or a file of the folder is at fault.
-    """
-    if folder and not (folder / "concepts").is_dir() and not (folder / "languages").is_dir():
-        raise InputError(
-            "holds neither concepts/ nor languages/", where=str(folder), mend="see docs/findings.md"
-        )
-    known, spoken = concepts(folder), languages(folder)
-    if lang not in spoken:
-        raise InputError(f"no lexicon for the language {lang!r}", mend=f"one of {', '.join(sorted(spoken))}")
-    roles = _roles(_listed(spoken[lang], known, lang))
-    capitals = zip(_CAPITALS, spoken[lang].layout.capitals.values(), strict=False)
-    roles |= {sign: {"side": (side,)} for sign, side in capitals}
-    return Lexicon(
-        lang=lang,
-        concepts=known,
-        phrases=Phrases({phrase: does for phrase, does in roles.items() if "unit" not in does}),
-        units=Phrases({phrase: does for phrase, does in roles.items() if "unit" in does}),
-        layout=spoken[lang].layout,
-    )
+def _capital_roles(layout: Layout) -> dict[str, Roles]:
+    signs = zip(_CAPITAL_SIGNS, layout.capitals.values(), strict=False)
+    return {sign: {"side": (side,)} for sign, side in signs}

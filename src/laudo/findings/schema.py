@@ -1,4 +1,4 @@
-"""What a file of the lexicon may say; docs/findings.md explains it to whoever writes one."""
+"""What a file of the lexicon may contain. docs/findings.md explains it to the people who write such files."""
 
 from __future__ import annotations
 
@@ -10,34 +10,36 @@ from typing import Annotated, Any, Literal, TypeVar
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from laudo.errors import InputError
-from laudo.mimic import LABELS
+from laudo.vocabulary import LABELS
 
-_NESTED = re.compile(r"\([^)]*\(|\)[^(]*\)|^[^(]*\)|\([^)]*$")
-_WORDLESS = re.compile(r"\W*")
+# "(a (b", "a) b)", "a)", "(a": brackets that nest or are not closed.
+_BAD_BRACKETS = re.compile(r"\([^)]*\(|\)[^(]*\)|^[^(]*\)|\([^)]*$")
+_NO_WORD = re.compile(r"\W*")
 
 
 def _phrase(phrase: str) -> str:
-    if _NESTED.search(phrase):
-        raise ValueError(f"the brackets of {phrase!r} are not closed, or nest")
-    least = re.sub(r"\(([^)]*)\)", lambda choice: min(choice[1].split("|"), key=len), phrase).strip()
-    if _WORDLESS.fullmatch(least) or "*" in least[:2]:
-        raise ValueError(f"{phrase!r} may stand for nearly anything: begin it with two letters or more")
+    if _BAD_BRACKETS.search(phrase):
+        raise ValueError(f"the brackets of {phrase!r} are not closed, or they nest")
+    shortest = re.sub(r"\(([^)]*)\)", lambda choice: min(choice[1].split("|"), key=len), phrase).strip()
+    if _NO_WORD.fullmatch(shortest) or "*" in shortest[:2]:
+        raise ValueError(f"{phrase!r} may match nearly anything: begin it with two letters or more")
     return phrase
 
 
 def _label(label: str) -> str:
     if label not in LABELS or label == "No Finding":
-        raise ValueError(f"{label!r} is no label of CheXpert")
+        raise ValueError(f"{label!r} is not a CheXpert label")
     return label
 
 
-Lang = str
+LanguageCode = str
 Phrase = Annotated[str, AfterValidator(_phrase)]
 Phrases = list[Phrase]
-# Cues and words that join may be short: "e", "x", "s/".
+# Cues and conjunctions may be short: "e", "x", "s/".
 Short = Annotated[str, Field(pattern=r"\S")]
-Words = dict[Lang, Phrases]
+Words = dict[LanguageCode, Phrases]
 Direction = Literal["before", "after", "either", "rest"]
+Letter = Annotated[str, Field(pattern=r"^\w$")]
 
 
 class _Strict(BaseModel):
@@ -45,32 +47,36 @@ class _Strict(BaseModel):
 
 
 class Concept(_Strict):
-    """A finding or device: its words, a list for each language, and sentences that try them.
+    """A finding or device: its words, one list for each language, and sentences to test them.
 
     Attributes:
-        label: the label of CheXpert that it counts for; None for the further findings.
+        label: the CheXpert label that it counts for; None for further findings.
         sided: whether it can be on the left or right.
         incidental: whether a report that states it may still have no finding.
-        bare: whether chexpert-labeler takes a bare mention of its structure for the finding; of such a structure
-            "stable" or "obscured" leaves the finding uncertain.
-        terms: a mention states it. hints: a mention at most suggests it.
-        structure: words that say nothing until a predicate does: `abnormal` states it, `suspect` suggests it.
-        unless: phrases that hold its words and mean something else.
-        examples: sentences that state it. counterexamples: sentences that do not.
+        counts_alone: whether chexpert-labeler counts a mention of its structure alone as the finding.
+            "Stable" or "obscured", said about such a structure, makes the finding uncertain.
+        terms: words that state it.
+        hints: words that at most suggest it.
+        structure: words that state nothing without a predicate.
+        abnormal: predicates of the structure that state the finding.
+        suspect: predicates of the structure that suggest the finding.
+        unless: phrases that contain its words and mean something else.
+        examples: sentences that state it.
+        counterexamples: sentences that do not state it.
     """
 
     label: Annotated[str, AfterValidator(_label)] | None = None
     sided: bool = True
     incidental: bool = False
-    bare: bool = False
+    counts_alone: bool = False
     terms: Words = Field(default_factory=dict)
     hints: Words = Field(default_factory=dict)
     structure: Words = Field(default_factory=dict)
     abnormal: Words = Field(default_factory=dict)
     suspect: Words = Field(default_factory=dict)
     unless: Words = Field(default_factory=dict)
-    examples: dict[Lang, list[Short]] = Field(default_factory=dict)
-    counterexamples: dict[Lang, list[Short]] = Field(default_factory=dict)
+    examples: dict[LanguageCode, list[Short]] = Field(default_factory=dict)
+    counterexamples: dict[LanguageCode, list[Short]] = Field(default_factory=dict)
 
 
 class Layout(_Strict):
@@ -79,31 +85,37 @@ class Layout(_Strict):
     Attributes:
         decimal: the decimal sign.
         denials: words that deny after a colon ("effusion: none").
-        silent: headings of sections that state no findings; of the `brief` ones the first line alone. spoken:
-            headings of those that do.
-        capitals: letters that mean a side where they stand alone.
-        abbreviations: words whose stop ends no sentence. unfinished: words that end no sentence at the end of a line.
+        headings_without_findings: headings of sections that state no findings.
+        one_line_headings: those of them whose section is only the line of the heading, if text stands on it.
+        headings_with_findings: headings of sections that state findings.
+        capitals: single letters that mean a side where they stand alone.
+        abbreviations: words whose full stop does not end a sentence.
+        unfinished: words that do not end a sentence at the end of a line.
     """
 
     decimal: Literal[".", ","] | None = None
     denials: list[Short] = []
-    silent: list[Short] = []
-    brief: list[Short] = []
-    capitals: dict[str, Literal["left", "right"]] = {}
-    spoken: list[Short] = []
+    headings_without_findings: list[Short] = []
+    one_line_headings: list[Short] = []
+    headings_with_findings: list[Short] = []
+    capitals: Annotated[dict[Letter, Literal["left", "right"]], Field(max_length=4)] = {}
     abbreviations: list[Short] = []
     unfinished: list[Short] = []
 
 
-class Language(_Strict):
-    """What a language says of concepts.
+class LanguageWords(_Strict):
+    """What a language says about concepts.
 
     Attributes:
-        predicate: what makes a structure normal or doubtful.
-        joint: what joins the items of a list. scope: what ends the reach of a denial (`contrast`, `concession`,
-            `statement`), says that something is there (`affirmation`) or names a part (`part`); `ignore` are
-            phrases that keep their words from any other.
-        cue: what denies, resolves, doubts or silences the mention after or before it, either, or all the `rest`.
+        predicate: words that make a structure normal or doubtful.
+        joint: words that join the items of a list.
+        scope: words that end the reach of a denial (`contrast`, `concession`, `statement`), that say that
+            something is present (`affirmation`) or that name a part (`part`). Phrases under `ignore` do
+            nothing; no other phrase may use their words.
+        cue: words that deny or hedge a mention, that say that it has resolved, that it cannot be excluded
+            (`doubt`), or that nothing is stated about it (`silence`). They apply to a mention that follows
+            them (`before`), that precedes them (`after`), to both (`either`), or to all that follows
+            (`rest`).
     """
 
     side: dict[Literal["left", "right", "bilateral"], Phrases] = {}
@@ -118,26 +130,30 @@ class Language(_Strict):
     layout: Layout = Layout()
 
 
-File = TypeVar("File")
+Content = TypeVar("Content")
 CONCEPTS: TypeAdapter[dict[str, Concept]] = TypeAdapter(dict[str, Concept])
-LANGUAGE: TypeAdapter[Language] = TypeAdapter(Language)
+LANGUAGE: TypeAdapter[LanguageWords] = TypeAdapter(LanguageWords)
 
 
-def read(file: Traversable, kind: TypeAdapter[File]) -> dict[str, Any]:
-    """What a file says, as it says it, once it is known to be of its kind.
+def load(file: Traversable, kind: TypeAdapter[Content]) -> dict[str, Any]:
+    """Returns the content of a TOML file, unchanged, after checking that it is of a kind.
 
     Raises:
-        InputError: it cannot be read, is not TOML, or says something it may not.
+        InputError: the file cannot be opened, is not TOML, or contains something that is not allowed.
     """
     try:
-        given = tomllib.loads(file.read_text(encoding="utf-8-sig"))
-        kind.validate_python(given)
+        content = tomllib.loads(file.read_text(encoding="utf-8-sig"))
+        kind.validate_python(content)
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(str(part) for part in first["loc"])
         raise InputError(
-            f"{place}: {first['msg']}", where=str(file), mend="docs/findings.md says what may be there"
+            f"{place}: {first['msg']}", where=str(file), fix="see docs/findings.md for what is allowed"
         ) from None
     except (OSError, ValueError) as error:
-        raise InputError(f"cannot be read as TOML: {error}", where=str(file)) from None
-    return given
+        raise InputError(
+            f"cannot be read as TOML: {error}",
+            where=str(file),
+            fix="correct the file; it must be TOML in UTF-8",
+        ) from None
+    return content

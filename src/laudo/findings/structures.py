@@ -1,69 +1,97 @@
-"""Structures that say nothing until something is said of them: "the heart is enlarged", "mediastino normal"."""
+"""Structures: parts of the body that state nothing without a predicate.
+
+A predicate says in what condition a structure is: "the heart is enlarged", "mediastino normal".
+"""
 
 from collections.abc import Sequence
 from dataclasses import replace
 from itertools import pairwise
 
+from laudo.findings.assertions import Assertion, by_cue
 from laudo.findings.lexicon import Token
-from laudo.findings.verdicts import Verdict
+from laudo.vocabulary import Status
 
 
 def predicates(tokens: Sequence[Token]) -> dict[int, Token]:
-    """For each structure, by where it starts, the predicate that describes it.
+    """Returns for each structure, by its start, the predicate that describes it.
 
-    The one right before it ("normal heart size"); else the first that follows, a firm one before a doubtful
-    one, be it past other structures ("heart and mediastinum are normal"); else the last before it.
+    It is the predicate directly before it ("normal heart size"); else the first that follows, if need be
+    behind other structures ("heart and mediastinum are normal"), where a definite one comes before a doubtful
+    one; else the last that precedes it.
     """
-    leading = ((a, b) for a, b in pairwise(tokens) if a.is_predicate and b.start - a.end <= len(" of the "))
-    adjacent = {structure.start: predicate for predicate, structure in leading if structure.does("structure")}
-    taken = {token.start for token in adjacent.values()}
-    chosen: dict[int, Token] = {}
-    later: Token | None = None
-    since: list[Token] = []
+    adjacent = _adjacent(tokens)
+    used = {predicate.start for predicate in adjacent.values()}
+    return _preceding(tokens) | _following(tokens, used) | adjacent
+
+
+def _adjacent(tokens: Sequence[Token]) -> dict[int, Token]:
+    return {
+        structure.start: predicate
+        for predicate, structure in pairwise(tokens)
+        if predicate.is_predicate and structure.does("structure")
+        if structure.start - predicate.end <= len(" of the ")
+    }
+
+
+def _following(tokens: Sequence[Token], used: set[int]) -> dict[int, Token]:
+    """Returns the predicate after each structure, without those whose start is in `used`."""
+    result: dict[int, Token] = {}
+    predicate: Token | None = None
+    candidates: list[Token] = []  # those up to the next structure, the last of the text first
     for token in reversed(tokens):
         if token.does("structure"):
-            later = _firmest(token, since) or later
-            since = []
-            if later:
-                chosen[token.start] = later
-        elif token.is_predicate and token.start not in taken:
-            since.append(token)
-    earlier: Token | None = None
+            predicate = _most_definite(token, candidates) or predicate
+            candidates = []
+            if predicate:
+                result[token.start] = predicate
+        elif token.is_predicate and token.start not in used:
+            candidates.append(token)
+    return result
+
+
+def _preceding(tokens: Sequence[Token]) -> dict[int, Token]:
+    result: dict[int, Token] = {}
+    predicate: Token | None = None
     for token in tokens:
-        if token.does("structure") and earlier:
-            chosen.setdefault(token.start, earlier)
+        if token.does("structure") and predicate:
+            result[token.start] = predicate
         elif token.is_predicate:
-            earlier = token
-    return chosen | adjacent
+            predicate = token
+    return result
 
 
-def _firmest(structure: Token, predicates: Sequence[Token]) -> Token | None:
-    """The first in the text of the predicates (given last first) that decide, else the first that only doubts."""
-    own = set(structure.says("structure"))
-    fitting = [(p, {*p.says("abnormal"), *p.says("suspect")}) for p in predicates]
-    decides = [p for p, findings in fitting if p.is_normal or own & findings]
-    doubts = [p for p in predicates if "doubtful" in p.says("predicate")]
-    return next(reversed(decides or doubts), None)
+def _most_definite(structure: Token, candidates: Sequence[Token]) -> Token | None:
+    """Returns the first predicate in the text that decides, else the first doubtful one.
+
+    The candidates are given in the reverse order of the text.
+    """
+    findings = set(structure.says("structure"))
+    definite = [
+        p
+        for p in candidates
+        if p.is_normal or not findings.isdisjoint((*p.says("abnormal"), *p.says("suspect")))
+    ]
+    doubtful = [p for p in candidates if "doubtful" in p.says("predicate")]
+    return next(reversed(definite or doubtful), None)
 
 
-def weakened(verdict: Verdict, by: Token) -> Verdict:
-    """The verdict where the words at most suggest the finding."""
-    if verdict.status != "present":
-        return verdict
-    return Verdict("uncertain", cues=((by.start, by.end),))
+def suggested(assertion: Assertion, by: Token) -> Assertion:
+    """Returns the assertion if the words at most suggest the finding: what would be present is uncertain."""
+    return by_cue(Status.UNCERTAIN, by) if assertion.status == Status.PRESENT else assertion
 
 
-def verdict(finding: str, predicate: Token, said: Verdict, *, bare: bool) -> Verdict:
-    """What a predicate makes of a structure: "heart is not enlarged" is no cardiomegaly, "stable" says little.
+def of_structure(finding: str, predicate: Token, assertion: Assertion, *, counts_alone: bool) -> Assertion:
+    """Returns what a predicate asserts about the finding of a structure; `assertion` is about the predicate.
 
-    Of a `bare` structure the little is a doubt, as in CheXpert; of another it is nothing.
+    "The heart is not enlarged" is absent cardiomegaly. "Stable" is uncertain if the structure `counts_alone`,
+    as in CheXpert; else it states nothing.
     """
     if finding in predicate.says("abnormal"):
-        return said
+        return assertion
     if finding in predicate.says("suspect"):
-        return weakened(said, predicate)
+        return suggested(assertion, predicate)
     if predicate.is_normal:
-        return Verdict("absent", cues=((predicate.start, predicate.end),))
-    if bare and "doubtful" in predicate.says("predicate"):
-        return Verdict("uncertain", cues=((predicate.start, predicate.end),))
-    return replace(said, status=None)
+        return by_cue(Status.ABSENT, predicate)
+    if counts_alone and "doubtful" in predicate.says("predicate"):
+        return by_cue(Status.UNCERTAIN, predicate)
+    return replace(assertion, status=None)

@@ -1,43 +1,62 @@
-"""A text as it is matched: small letters without accents, and where each character stood in the text as given."""
+"""A text prepared for matching: lower case, no accents, and where each character was in the original text."""
 
 import re
 import unicodedata
 from collections.abc import Callable, Iterable, Sequence
+from typing import NamedTuple
 
 
 def _base(character: str) -> str:
     return unicodedata.normalize("NFD", character)[0].lower()
 
 
-# Latin letters to their small letter without accent, MIMIC's `___` and tabs to spaces, typographic signs to ASCII.
+# Latin letters to their lower-case letter without accent, MIMIC's `___` and tabs to blanks, typographic
+# characters to ASCII.
 _FOLD = {code: _base(chr(code)) for code in range(0x41, 0x250)} | str.maketrans("_\t\xa0’–—−‐‑", "   '-----")
-# Combining marks, the soft hyphen, blanks without width.
+# Combining accents, the soft hyphen, blanks without width.
 _INVISIBLE = re.compile("[\u0300-\u036f\u1ab0-\u1aff\u20d0-\u20ff\u00ad\u200b-\u200d\ufeff]")
-_BROKEN = re.compile(r"([^\W\d_]+)(-[ \t]{0,8}\r?\n[ \t]{0,8})([^\W\d_]+)")
+# A word divided by a hyphen at the end of a line.
+_DIVIDED = re.compile(r"([^\W\d_]+)(-[ \t]{0,8}\r?\n[ \t]{0,8})([^\W\d_]+)")
 
 
-def fold(plain: str) -> str:
-    """The text in small letters without accents, of the same length."""
-    return plain.translate(_FOLD)
+class CleanText(NamedTuple):
+    """A text from which characters were removed.
 
-
-def plain(text: str, *, is_word: Callable[[str], bool]) -> tuple[str, Sequence[int]]:
-    """The text without combining accents, soft hyphens and broken words, and where each character stood.
-
-    A hyphen at the end of a line is taken out where `is_word` of the small letters of the word made so ("pneumo-",
-    "thorax"). The offsets are of `text`, with that of its end as the last.
+    `offsets` says for each character where it stood in the original text, and at the end where that text
+    ends.
     """
-    unmarked, offsets = _without(text, (mark.span() for mark in _INVISIBLE.finditer(text)))
-    breaks = _BROKEN.finditer(unmarked) if "-" in unmarked and "\n" in unmarked else ()
-    joined = (broken.span(2) for broken in breaks if is_word(fold(broken[1] + broken[3])))
-    whole, kept = _without(unmarked, joined)
-    return whole, kept if len(unmarked) == len(text) else [offsets[i] for i in kept]
+
+    text: str
+    offsets: Sequence[int]
 
 
-def _without(text: str, spans: Iterable[tuple[int, int]]) -> tuple[str, Sequence[int]]:
-    """The text less the spans, and where each character that is left stood, and the end."""
-    gone = {i for span in spans for i in range(*span)}
-    if not gone:
-        return text, range(len(text) + 1)
-    kept = [i for i in range(len(text)) if i not in gone]
-    return "".join(text[i] for i in kept), [*kept, len(text)]
+def fold(text: str) -> str:
+    """Returns the text in lower case without accents, with the same length."""
+    return text.translate(_FOLD)
+
+
+def clean(text: str, *, is_word: Callable[[str], bool]) -> CleanText:
+    """Returns the text without combining accents and soft hyphens, and with divided words joined.
+
+    A word that a hyphen divides at the end of a line ("pneumo-", "thorax") is joined if `is_word` knows the
+    folded result.
+    """
+    unmarked = _without(text, (mark.span() for mark in _INVISIBLE.finditer(text)))
+    joined = _without(unmarked.text, _false_hyphens(unmarked.text, is_word))
+    if len(unmarked.text) == len(text):
+        return joined
+    return CleanText(joined.text, [unmarked.offsets[i] for i in joined.offsets])
+
+
+def _false_hyphens(text: str, is_word: Callable[[str], bool]) -> Iterable[tuple[int, int]]:
+    if "-" not in text or "\n" not in text:
+        return []
+    return [divided.span(2) for divided in _DIVIDED.finditer(text) if is_word(fold(divided[1] + divided[3]))]
+
+
+def _without(text: str, spans: Iterable[tuple[int, int]]) -> CleanText:
+    removed = {i for span in spans for i in range(*span)}
+    if not removed:
+        return CleanText(text, range(len(text) + 1))
+    remaining = [i for i in range(len(text)) if i not in removed]
+    return CleanText("".join(text[i] for i in remaining), [*remaining, len(text)])

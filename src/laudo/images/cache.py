@@ -1,94 +1,131 @@
-"""Films at the size that is kept. Each says in its JPEG comment what it was made from, so that none is made twice."""
+"""The cache: films as small grey JPEGs, each made only once.
+
+The JPEG comment of a cached film records its origin: what it was made from, and how. A film with the same
+origin is not made again.
+"""
 
 from __future__ import annotations
 
 import json
-import os
 from io import BytesIO
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from PIL import Image
 
-from laudo.disk import atomic, writing
-from laudo.images.dicom import Recipe
+from laudo.images.decoding import decode, fit
 from laudo.images.exposure import fingerprint
 from laudo.images.grey import UnreadableImage, assert_shows_something, assert_size
 from laudo.images.picture import assert_not_filled_up
-from laudo.images.reading import read, shrink
+from laudo.store.content import of_bytes
+from laudo.store.disk import atomic, writing
+from laudo.vocabulary import DicomRecipe
 
 _FORMAT = 1
-"""To be raised when the code makes other pixels, fingerprints or warnings of the same source."""
+"""Raise this number when the code makes other pixels, fingerprints or warnings of the same source."""
 
 _QUALITY = 95
+_START_OF_JPEG, _END_OF_JPEG, _START_OF_SCAN, _COMMENT = b"\xff\xd8", b"\xff\xd9", b"\xff\xda", b"\xff\xfe"
 
 
-class Kept(NamedTuple):
-    """A film in the cache: its size in pixels, its fingerprint, and the warning of its reading."""
+class CachedFilm(NamedTuple):
+    """A film in the cache.
+
+    Attributes:
+        width, height: in pixels.
+        digest: of its JPEG without the comment, so that it is the same wherever and whenever it was made.
+        fingerprint: as `fingerprint` gives it.
+        warning: as `decode` gives it.
+    """
 
     width: int
     height: int
+    digest: str
     fingerprint: str
     warning: str | None
 
 
-def keep(source: Path, target: Path, *, size_px: int, recipe: Recipe, view: str | None) -> Kept:
-    """Writes the film at `source` to `target` as a grey JPEG, unless it is there already.
+def cache_film(
+    source: Path, target: Path, *, size_px: int, recipe: DicomRecipe, view: str | None
+) -> CachedFilm:
+    """Returns the film at `target`, and writes it first if it is not in the cache yet.
 
-    It is there if its comment names the same size and time of the source, recipe, view and `size_px`; then
-    nothing is decoded. A torn or foreign file at `target` is replaced. The picture depends on the source's
-    bytes and the arguments alone.
+    A film is in the cache if its comment names the same size and time of the source, recipe, view and
+    `size_px`; then nothing is decoded. An incomplete file at `target`, or one of another origin, is replaced.
+    The pixels depend only on the bytes of the source and the arguments.
 
     Args:
-        source: as for `laudo.images.read`.
-        target: its folder is made if need be; the file is there whole or not at all.
-        size_px: length of the longest side.
-        recipe: as for `read`.
-        view: as for `read`.
+        source: as for `laudo.images.decode`.
+        target: receives a grey JPEG. Its folder is made if necessary. The file is never incomplete.
+        size_px: length of the longest side; a smaller film is enlarged.
+        recipe: as for `decode`.
+        view: as for `decode`.
 
     Raises:
         UnreadableImage: the source cannot be used.
         LaudoError: the target cannot be written.
     """
+    origin = _origin(source) | {"recipe": recipe, "size_px": size_px, "view": view}
+    cached = _cached(target, origin)
+    if cached:
+        return cached
+    film = decode(source, size_px=size_px, recipe=recipe, view=view)
+    small = fit(film.image, size_px)
+    _assert_can_be_decoded_again(source, small)
+    mark, warning = fingerprint(small), film.warning
+    jpeg = _encoded(small, origin | {"fingerprint": mark, "warning": warning})
+    with writing(target.parent):
+        target.parent.mkdir(parents=True, exist_ok=True)
+    with atomic(target) as temporary:
+        temporary.write_bytes(jpeg)
+    return CachedFilm(*small.size, digest=_digest(jpeg), fingerprint=mark, warning=warning)
+
+
+def _origin(source: Path) -> dict[str, Any]:
     try:
-        found = source.stat()
+        status = source.stat()
     except OSError as error:
         raise UnreadableImage(source, error.strerror or str(error)) from error
-    made_from = {
-        "format": _FORMAT, "bytes": found.st_size, "mtime_ns": found.st_mtime_ns, "recipe": recipe,
-        "size_px": size_px, "view": view,
-    }  # fmt: skip
-    there = _there(target, made_from)
-    if there:
-        return there
-    film = read(source, size_px=size_px, recipe=recipe, view=view)
-    small = shrink(film.image, size_px)
-    # What is kept will be read, long after the source was: it must not be refused then.
-    assert_size(source, *small.size)
-    assert_shows_something(source, small.histogram())
-    assert_not_filled_up(source, small)
-    kept = Kept(*small.size, fingerprint=fingerprint(small), warning=film.warning)
-    _write(target, small, made_from | {"fingerprint": kept.fingerprint, "warning": kept.warning})
-    return kept
+    return {"format": _FORMAT, "bytes": status.st_size, "mtime_ns": status.st_mtime_ns}
 
 
-def _there(target: Path, made_from: dict[str, Any]) -> Kept | None:
-    """What the film at `target` says of itself, if it is whole and made from the same."""
+def _cached(target: Path, origin: dict[str, Any]) -> CachedFilm | None:
+    """Returns the film at `target`; None if it is absent, incomplete or of another origin."""
     try:
-        with target.open("rb") as stream, Image.open(stream, formats=["JPEG"]) as image:
-            said = json.loads(image.info["comment"])
-            stream.seek(-2, os.SEEK_END)
-            if stream.read() != b"\xff\xd9" or {name: said[name] for name in made_from} != made_from:
-                return None
-            return Kept(*image.size, fingerprint=said["fingerprint"], warning=said["warning"])
+        jpeg = target.read_bytes()
+        with Image.open(BytesIO(jpeg), formats=["JPEG"]) as image:
+            comment, size = json.loads(image.info["comment"]), image.size
+        has_origin = {name: comment[name] for name in origin} == origin
+        if not (has_origin and jpeg.endswith(_END_OF_JPEG)):
+            return None
+        return CachedFilm(*size, _digest(jpeg), comment["fingerprint"], comment["warning"])
     except (OSError, SyntaxError, ValueError, KeyError, TypeError):
         return None
 
 
-def _write(target: Path, image: Image.Image, comment: dict[str, Any]) -> None:
-    encoded = BytesIO()  # Pillow writes a file in small pieces, three times as slow
+def _assert_can_be_decoded_again(source: Path, small: Image.Image) -> None:
+    """Refuses a film that `decode` would refuse later, when it comes from the cache."""
+    assert_size(source, *small.size)
+    assert_shows_something(source, small.histogram())
+    assert_not_filled_up(source, small)
+
+
+def _encoded(image: Image.Image, comment: dict[str, Any]) -> bytes:
+    encoded = BytesIO()  # Pillow writes to a file in small pieces, which takes three times as long
     image.save(encoded, format="JPEG", quality=_QUALITY, comment=json.dumps(comment))
-    with writing(target.parent):
-        target.parent.mkdir(parents=True, exist_ok=True)
-    with atomic(target) as temporary:
-        temporary.write_bytes(encoded.getvalue())
+    return encoded.getvalue()
+
+
+def _digest(jpeg: bytes) -> str:
+    """The digest of a JPEG without its comment, which names the time of the source.
+
+    A segment is a marker of two bytes and a length of two bytes that counts itself (ISO/IEC 10918-1,
+    B.1.1.4).
+    """
+    start = len(_START_OF_JPEG)
+    while (marker := jpeg[start : start + 2]) != _START_OF_SCAN:
+        end = start + 2 + int.from_bytes(jpeg[start + 2 : start + 4])
+        if marker == _COMMENT:
+            return of_bytes(jpeg[:start] + jpeg[end:])
+        start = end
+    return of_bytes(jpeg)

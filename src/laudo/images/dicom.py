@@ -1,4 +1,4 @@
-"""DICOM to 8-bit grey, by the window its maker gave it or by the recipe that made MIMIC-CXR-JPG."""
+"""DICOM to 8-bit grey, by the window that its maker gave it or by the recipe that made MIMIC-CXR-JPG."""
 
 from __future__ import annotations
 
@@ -8,12 +8,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from io import BytesIO
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from PIL import Image
 
 from laudo.errors import LaudoError
-from laudo.images import polarity
 from laudo.images.grey import (
     Film,
     UnreadableImage,
@@ -22,16 +21,16 @@ from laudo.images.grey import (
     to_8_bits,
     usual_range,
 )
+from laudo.images.polarity import looks_inverted
 from laudo.images.views import may_be_frontal
+from laudo.vocabulary import DicomRecipe, ImageWarning
 
 if TYPE_CHECKING:
     from laudo.images.grey import Grey, Values
 
-Recipe = Literal["window", "mimic_jpg"]
-
 
 class Header(NamedTuple):
-    """What a DICOM says of its picture, where it says it; sizes in pixels."""
+    """What a DICOM says of its image, None where it does not say it; sizes in pixels."""
 
     view_position: str | None
     rows: int | None
@@ -39,68 +38,75 @@ class Header(NamedTuple):
 
 
 def header(path: Path) -> Header:
-    """The view and size of a DICOM, without reading its pixels.
+    """Returns the view and size of a DICOM without decoding its pixels.
 
     Raises:
-        UnreadableImage: absent, damaged, or no DICOM.
+        UnreadableImage: absent, damaged, or not a DICOM.
     """
     from pydicom import dcmread
 
-    names = ("ViewPosition", "Rows", "Columns")
+    names = ["ViewPosition", "Rows", "Columns"]
     with _reasons(path):
-        dataset = dcmread(path, stop_before_pixels=True, specific_tags=list(names))
+        dataset = dcmread(path, stop_before_pixels=True, specific_tags=names)
         view, rows, columns = (dataset.get(name) for name in names)
-        return Header(str(view).strip() or None if view else None, rows or None, columns or None)
+        view_position = str(view).strip() if view else ""
+        return Header(view_position or None, rows or None, columns or None)
 
 
-def decode(path: Path, data: bytes, *, recipe: Recipe, view: str | None) -> Film:
-    """The film in mode `L`, air dark and bone bright.
+def decode(path: Path, data: bytes, *, recipe: DicomRecipe, view: str | None) -> Film:
+    """Returns the film in mode `L`, air dark and bone bright.
 
-    A frontal film that clearly shows the opposite of what its tags promise is inverted, with a warning
+    A frontal film that clearly shows the opposite of what its tags say is inverted, with a warning
     (`polarity`).
 
     Args:
         path: for messages.
-        data: the file's bytes.
+        data: the bytes of the file.
         recipe: `window`: modality LUT, then VOI LUT, window or percentiles (PS3.3 C.11.1, C.11.2), padding
             black; `mimic_jpg`: as MIMIC-CXR-JPG was made (MIT-LCP/mimic-cxr, issue 16): stored values from
             minimum to maximum, no window, MONOCHROME1 negated, histogram equalised.
-        view: its ViewPosition in the corpus's tables, if known.
+        view: its ViewPosition in the tables of the corpus, if known.
 
     Raises:
-        UnreadableImage: no single grey frame, damaged, or a window that shows nothing.
+        UnreadableImage: not one grey frame, damaged, or a window that shows nothing.
     """
-    import numpy as np
-
     with _reasons(path):
         dataset, stored = _stored(path, data)
-        low_is_white = dataset.PhotometricInterpretation == "MONOCHROME1"
-        if recipe == "mimic_jpg":
-            shown, outside = _whole_range(stored), np.zeros(stored.shape, bool)
-        else:
-            outside = _padding(stored, dataset)
-            shown = _windowed(stored, dataset, inside=~outside)
-            # The two say the same thing, and DX files must carry both: invert once.
-            low_is_white |= dataset.get("PresentationLUTShape") == "INVERSE"
-    if outside.all():
+        grey, padding = _rendered(stored, dataset, recipe)
+    if padding.all():
         raise UnreadableImage(path, "every pixel is padding")
-    shown = 255 - shown if low_is_white else shown
-    assert_shows_something(path, _histogram(shown[~outside]).tolist())
-    shown[outside] = 0
+    assert_shows_something(path, _histogram(grey[~padding]).tolist())
+    grey[padding] = 0
     warning = None
-    frontal = may_be_frontal(view) and may_be_frontal(str(dataset.get("ViewPosition") or ""))
-    if frontal and polarity.polarity(Image.fromarray(shown)) <= -polarity.STRONG:
-        shown, warning = 255 - shown, polarity.MENDED
-        shown[outside] = 0
-    return Film(Image.fromarray(equalised(shown) if recipe == "mimic_jpg" else shown), warning)
+    own_view = str(dataset.get("ViewPosition") or "")
+    frontal = may_be_frontal(view) and may_be_frontal(own_view)
+    if frontal and looks_inverted(Image.fromarray(grey)):
+        grey, warning = 255 - grey, ImageWarning.SHOWN_INVERTED
+        grey[padding] = 0
+    return Film(Image.fromarray(equalised(grey) if recipe == "mimic_jpg" else grey), warning)
+
+
+def _rendered(stored: Values, dataset: Any, recipe: DicomRecipe) -> tuple[Grey, Values]:
+    """Returns the grey levels as the tags want them, and which pixels are padding, both (rows, columns)."""
+    import numpy as np
+
+    inverted = dataset.PhotometricInterpretation == "MONOCHROME1"
+    if recipe == "mimic_jpg":
+        grey, padding = _whole_range(stored), np.zeros(stored.shape, bool)
+    else:
+        padding = _padding(stored, dataset)
+        grey = _windowed(stored, dataset, inside=~padding)
+        # MONOCHROME1 and INVERSE say the same thing, and DX files must carry both: invert only once.
+        inverted = inverted or dataset.get("PresentationLUTShape") == "INVERSE"
+    return 255 - grey if inverted else grey, padding
 
 
 @contextmanager
 def _reasons(path: Path) -> Iterator[None]:
-    """Turns whatever pydicom and the decoders behind it raise on a damaged file into a reason."""
+    """Turns each error of pydicom and its decoders on a damaged file into a refusal with its reason."""
     try:
         with warnings.catch_warnings():
-            # pydicom warns of oddities by the thousand; of a file cut short it does no more than that.
+            # pydicom warns of thousands of harmless oddities, and only warns of a file that is cut short.
             warnings.simplefilter("ignore")
             warnings.filterwarnings("error", message="End of file")
             yield
@@ -108,7 +114,7 @@ def _reasons(path: Path) -> Iterator[None]:
         raise
     except ImportError as error:
         raise LaudoError(
-            "DICOM files need pydicom", where=str(path), mend="pip install 'laudo[dicom]'"
+            "DICOM files need pydicom", where=str(path), fix="pip install 'laudo[dicom]'"
         ) from error
     except UserWarning as error:
         raise UnreadableImage(path, "the file is cut short") from error
@@ -116,12 +122,15 @@ def _reasons(path: Path) -> Iterator[None]:
         raise UnreadableImage(path, " ".join(str(error).split()) or type(error).__name__) from error
 
 
+_PIXELS = ("PixelData", "FloatPixelData", "DoubleFloatPixelData")
+
+
 def _stored(path: Path, data: bytes) -> tuple[Any, Values]:
-    """The data set and its stored values, (rows, columns)."""
+    """Returns the data set and its stored values, (rows, columns)."""
     from pydicom import dcmread
 
     dataset = dcmread(BytesIO(data))
-    if not any(name in dataset for name in ("PixelData", "FloatPixelData", "DoubleFloatPixelData")):
+    if not any(name in dataset for name in _PIXELS):
         raise UnreadableImage(path, "it holds no pixels")
     frames = int(dataset.get("NumberOfFrames") or 1)
     photometric = dataset.get("PhotometricInterpretation") or "unnamed"
@@ -140,7 +149,7 @@ def _stored(path: Path, data: bytes) -> tuple[Any, Values]:
 
 
 def _whole_range(stored: Values) -> Grey:
-    """Minimum to maximum as 0 to 255, cut to whole numbers, in the recipe's own order of operations."""
+    """Returns minimum to maximum as 0 to 255, cut to whole numbers, in the recipe's order of steps."""
     import numpy as np
 
     values = stored.astype(np.float64)
@@ -150,10 +159,11 @@ def _whole_range(stored: Values) -> Grey:
 
 
 def equalised(grey: Grey) -> Grey:
-    """Global histogram equalisation as OpenCV's `equalizeHist` does it, to the last bit.
+    """Returns the film after global histogram equalisation, bit by bit as OpenCV's `equalizeHist` does it.
 
-    The lowest grey level that occurs becomes 0; every other becomes the pixels up to it, without those of the
-    lowest, times 255 over all without the lowest (opencv/modules/imgproc/src/histogram.cpp), in 32-bit floats.
+    The lowest grey level that occurs becomes 0. Pixels of that level are not counted any more: every other
+    level becomes 255 times the share of pixels up to it, in 32-bit floats
+    (opencv/modules/imgproc/src/histogram.cpp).
     """
     import numpy as np
 
@@ -178,47 +188,68 @@ def _histogram(grey: Grey) -> Values:
 
 
 def _windowed(stored: Values, dataset: Any, *, inside: Values) -> Grey:
-    """Modality LUT, then the first of: VOI LUT, window, percentiles of the pixels `inside`."""
+    """Returns grey levels by modality LUT, then VOI LUT, else window, else percentiles of `inside`."""
     import numpy as np
     from pydicom.pixels.processing import apply_modality_lut
 
     values = apply_modality_lut(stored, dataset).astype(np.float64)
     if dataset.get("VOILUTSequence"):
-        table, first = _table(dataset, signed=values.min() < 0)
-        shown = table[np.clip(np.rint(values) - first, 0, len(table) - 1).astype(np.intp)]
-        return to_8_bits(shown, low=table.min(), high=table.max())
+        return _through_table(values, dataset)
     centre, width = (_first(dataset.get(name)) for name in ("WindowCenter", "WindowWidth"))
     if centre is None or width is None or width <= 0:
         low, high = usual_range(values[inside]) if inside.any() else (0.0, 0.0)
         return to_8_bits(values, low=low, high=high)
-    function = dataset.get("VOILUTFunction") or "LINEAR"
-    if function == "SIGMOID":  # PS3.3 C.11.2.1.3.1; the clip, far into black, keeps exp from overflowing
+    return _through_window(
+        values, centre=centre, width=width, function=dataset.get("VOILUTFunction") or "LINEAR"
+    )
+
+
+def _through_window(values: Values, *, centre: float, width: float, function: str) -> Grey:
+    """Returns grey levels of a window (PS3.3 C.11.2.1.2 and C.11.2.1.3)."""
+    import numpy as np
+
+    if function == "SIGMOID":
+        # The limit, far into black, keeps exp from overflowing.
         exponent = np.clip(-4 * (values - centre) / width, None, 700)
         return to_8_bits(1 / (1 + np.exp(exponent)), low=0, high=1)
-    # PS3.3 C.11.2.1.2.1: LINEAR counts whole values, so its window ends one earlier.
-    return to_8_bits(values, low=centre - width / 2, high=centre + width / 2 - (function == "LINEAR"))
+    low, high = centre - width / 2, centre + width / 2
+    if function == "LINEAR":
+        high -= 1  # LINEAR counts whole values: a window of width 5 holds five of them
+    return to_8_bits(values, low=low, high=high)
+
+
+def _through_table(values: Values, dataset: Any) -> Grey:
+    """Returns grey levels by the first VOI LUT; values outside of it take its first or last entry."""
+    import numpy as np
+
+    table, first_value = _table(dataset, signed=values.min() < 0)
+    places = np.clip(np.rint(values) - first_value, 0, len(table) - 1).astype(np.intp)
+    return to_8_bits(table[places], low=table.min(), high=table.max())
 
 
 def _table(dataset: Any, *, signed: bool) -> tuple[Values, int]:
-    """The first VOI LUT and the value of its first entry (PS3.3 C.11.2.1.1).
+    """Returns the entries of the first VOI LUT, and the value that its first entry maps (PS3.3 C.11.2.1.1).
 
-    The value is signed where the values to be mapped may be, but a file without explicit types, whose pixels
-    are unsigned and become negative by rescaling, has it read as unsigned.
+    That value is signed if the values to be mapped are. pydicom decodes it as unsigned from a file without
+    explicit types whose pixels are unsigned and become negative only by rescaling; it is corrected here.
     """
     import numpy as np
 
     item = dataset.VOILUTSequence[0]
-    count, first = item.LUTDescriptor[0] or 2**16, int(item.LUTDescriptor[1])
+    count, first_value = item.LUTDescriptor[0] or 2**16, int(item.LUTDescriptor[1])
+    if signed and first_value >= 2**15:
+        first_value -= 2**16
     entries = item.LUTData
     if isinstance(entries, bytes):
-        entries = np.frombuffer(entries, "<u2" if dataset.original_encoding[1] else ">u2")
-    return np.asarray(entries, np.float64)[:count], first - 2**16 if signed and first >= 2**15 else first
+        _, little_endian = dataset.original_encoding
+        entries = np.frombuffer(entries, "<u2" if little_endian else ">u2")
+    return np.asarray(entries, np.float64)[:count], first_value
 
 
 def _padding(stored: Values, dataset: Any) -> Values:
-    """Where the pixels are padding: the value, or all from it to the range limit (PS3.3 C.7.5.1.1.2).
+    """Returns which pixels are padding: of the value, or from it to the range limit (PS3.3 C.7.5.1.1.2).
 
-    Both are compared with stored values; the cast mends a value written with the wrong sign.
+    Both are compared with stored values; the cast corrects a value that was written with the wrong sign.
     """
     import numpy as np
 
@@ -226,12 +257,12 @@ def _padding(stored: Values, dataset: Any) -> Values:
     if value is None:
         return np.zeros(stored.shape, bool)
     ends = np.array([value, value if limit is None else limit], np.int64).astype(stored.dtype)
-    within: Values = (stored >= ends.min()) & (stored <= ends.max())
-    return within
+    padding: Values = (stored >= ends.min()) & (stored <= ends.max())
+    return padding
 
 
 def _first(value: Any) -> float | None:
-    """The first of a window's values; a file may offer several windows, an empty one, or no number."""
+    """Returns the first of the values of a window; None if there is none, or if it is not a finite number."""
     if value is None or value == "":
         return None
     number = float(value) if isinstance(value, (int, float, str)) else float(value[0])

@@ -1,4 +1,4 @@
-"""What every reader shares: the refusal, a film with its warning, and the way from numbers to 8 bits."""
+"""What every decoder shares: the refusal of an image, a film with its warning, and the way to 8 bits."""
 
 from __future__ import annotations
 
@@ -19,33 +19,33 @@ if TYPE_CHECKING:
     Values = NDArray[Any]
 
 MIN_SIDE_PX = 32
-"""No radiograph is smaller; a smaller picture is a thumbnail or a placeholder."""
+"""No radiograph is smaller; a smaller image is a thumbnail or a placeholder."""
 
 MAX_PIXELS = 89_478_485
-"""Pillow's own limit, kept for DICOM too: a header that promises more is damaged or hostile."""
+"""Pillow's own limit, used for DICOM too: a header that promises more is damaged or hostile."""
 
 _MIN_RANGE = 4
-"""Grey levels between the darkest and the brightest half per cent; compression alone makes 2 of a flat area."""
+"""Grey levels between the darkest and brightest half per cent; JPEG noise alone gives 2 in a flat area."""
 
 
 class UnreadableImage(InputError):
-    """An image file that is absent, damaged or no radiograph."""
+    """An image file that is absent, damaged or not a radiograph."""
 
     def __init__(self, path: Path, reason: str) -> None:
         self.reason = reason
-        mend = "fetch the file again or leave it out"
-        super().__init__(f"the image cannot be used: {reason}", where=str(path), mend=mend)
+        fix = "fetch the file again or leave it out"
+        super().__init__(f"the image cannot be used: {reason}", where=str(path), fix=fix)
 
 
 class Film(NamedTuple):
-    """A radiograph as 8-bit grey (mode `L`), and what a reader should know of how it came about."""
+    """A radiograph as 8-bit grey (mode `L`), and an `ImageWarning` or None."""
 
     image: Image.Image
     warning: str | None
 
 
 def assert_size(path: Path, width: int, height: int) -> None:
-    """Refuses what is too small for a radiograph, and what is too large before room is made for it."""
+    """Refuses an image that is too small for a radiograph, or too large to be decoded."""
     if min(width, height) < MIN_SIDE_PX:
         raise UnreadableImage(path, f"{width} x {height} pixels, a side under {MIN_SIDE_PX}")
     if width * height > MAX_PIXELS:
@@ -53,20 +53,22 @@ def assert_size(path: Path, width: int, height: int) -> None:
 
 
 def assert_shows_something(path: Path, histogram: Sequence[int]) -> None:
-    """Refuses a film whose 256-bin histogram is all but one grey; a stray label does not save it."""
-    reached = list(accumulate(histogram))
-    low, high = (
-        next(grey for grey, count in enumerate(reached) if count >= share * reached[-1])
-        for share in (0.005, 0.995)
-    )
-    if max(histogram) == reached[-1]:
+    """Refuses a film whose 256-bin histogram has almost only one grey, except for a small label."""
+    low, high = _level_of(0.005, histogram), _level_of(0.995, histogram)
+    if max(histogram) == sum(histogram):
         raise UnreadableImage(path, f"every pixel has the grey value {low}")
     if high - low < _MIN_RANGE:
         raise UnreadableImage(path, f"99 % of its pixels have grey values from {low} to {high}")
 
 
+def _level_of(share: float, histogram: Sequence[int]) -> int:
+    """Returns the lowest grey level that at least this share of the pixels does not exceed."""
+    needed = share * sum(histogram)
+    return next(level for level, count in enumerate(accumulate(histogram)) if count >= needed)
+
+
 def usual_range(values: Values) -> tuple[float, float]:
-    """The percentiles 0.5 and 99.5: a hot pixel or a label must not darken the rest."""
+    """Returns the percentiles 0.5 and 99.5, so that a hot pixel or a label does not darken the rest."""
     import numpy as np
 
     low, high = np.percentile(values, (0.5, 99.5))
@@ -74,7 +76,7 @@ def usual_range(values: Values) -> tuple[float, float]:
 
 
 def to_8_bits(values: Values, *, low: float, high: float) -> Grey:
-    """Grey levels of values, `low` and below to 0, `high` and above to 255; all 0 where that is no range."""
+    """Returns grey levels: 0 up to `low`, 255 from `high` on; all are 0 if `high` is not above `low`."""
     import numpy as np
 
     if high <= low:

@@ -1,4 +1,4 @@
-"""The views of a study: which come first, and which may show a chest from the front."""
+"""The views of a study: in which order they are used, and which may show a chest from the front."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Protocol, TypeVar
 
 
-class ImageRef(Protocol):
+class ImageFacts(Protocol):
     """What `order` needs to know of an image; sizes in pixels."""
 
     @property
@@ -19,27 +19,34 @@ class ImageRef(Protocol):
     def columns(self) -> int | None: ...
 
 
-Ref = TypeVar("Ref", bound=ImageRef)
+Image = TypeVar("Image", bound=ImageFacts)
 
 
-def order(views: Sequence[Ref]) -> list[Ref]:
-    """The images of a study in order of use: PA, AP, other or unnamed frontal, LATERAL, LL, the rest.
+def order(images: Sequence[Image]) -> list[Image]:
+    """Returns a study's images in the order of use: PA, AP, other or unnamed frontal, LATERAL, LL, rest.
 
-    Within one kind of view the larger comes first, then the smaller dicom_id.
+    Of two images of the same rank the larger comes first, then the one with the smaller dicom_id.
     """
-    return sorted(
-        views,
-        key=lambda view: (_rank(view.view_position), -(view.rows or 0) * (view.columns or 0), view.dicom_id),
-    )
+
+    def place(image: Image) -> tuple[int, int, str]:
+        pixels = (image.rows or 0) * (image.columns or 0)
+        return _rank(image.view_position), -pixels, image.dicom_id
+
+    return sorted(images, key=place)
 
 
 def may_be_frontal(view: str | None) -> bool:
-    """Whether a view is frontal by its name, or has none."""
+    """Returns whether a view is frontal by its name, or has no name."""
     return _rank(view) <= _rank(None)
 
 
+_RANKS = {"PA": 0, "AP": 1, "": 2, "LATERAL": 3, "LL": 4}
+_OTHER_FRONTAL, _OTHER = 2, 5
+
+
 def _rank(view: str | None) -> int:
-    """Position of a view; names as in MIMIC-CXR, so `AP AXIAL` and `PA LLD` are frontal."""
+    """Returns the place of a view in the order; `AP AXIAL` and `PA LLD`, names of MIMIC-CXR, are frontal."""
     name = (view or "").upper().strip()
-    named = {"PA": 0, "AP": 1, "": 2, "LATERAL": 3, "LL": 4}
-    return named.get(name, 2 if name.startswith(("AP ", "PA ")) else 5)
+    if name.startswith(("AP ", "PA ")):
+        return _OTHER_FRONTAL
+    return _RANKS.get(name, _OTHER)

@@ -1,7 +1,7 @@
-"""What a full copy of MIMIC-CXR contains, to be held against what was found.
+"""What a full copy of MIMIC-CXR contains, to be compared with the counts of a copy.
 
 Sources: the pages of MIMIC-CXR 2.1.0 and MIMIC-CXR-JPG 2.1.0 on PhysioNet (studies, images, patients, splits,
-rows of labels), and Table 2 of the study that laudo follows, counted over the whole CheXpert table.
+rows of labels), and Table 2 of the paper that laudo follows, counted over the whole CheXpert table.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ CONTENTS |= {f"{label} uncertain": uncertain for label, (_, uncertain) in _TABLE
 
 
 class Difference(NamedTuple):
-    """A count that is not the release's, and what that means."""
+    """A count of a copy that is not the release's, and the likely cause."""
 
     what: str
     expected: int
@@ -52,24 +52,25 @@ class Difference(NamedTuple):
 
 
 def is_full(studies: int) -> bool:
-    """Whether a copy with so many studies is one of the whole release."""
+    """Returns whether a copy with this number of studies is a full one."""
     return studies >= STUDIES
 
 
-def differences(found: Mapping[str, int]) -> Iterator[Difference]:
-    """The counts of a full copy that differ from the release; `found` has the keys of `CONTENTS`."""
+def differences(counts: Mapping[str, int]) -> Iterator[Difference]:
+    """Yields the counts of a full copy that differ from the release; `counts` has the keys of `CONTENTS`."""
     for what, expected in CONTENTS.items():
-        if found[what] != expected:
-            yield Difference(what, expected, found[what], _why(what, expected, found[what]))
+        if counts[what] != expected:
+            cause = _cause(what, expected=expected, count=counts[what])
+            yield Difference(what, expected, counts[what], cause)
 
 
-def _why(what: str, expected: int, found: int) -> str:
+def _cause(what: str, *, expected: int, count: int) -> str:
     if what == "studies with a report":
         return "the reports' zip or folder is not complete, or holds other reports"
     if what.startswith("studies with"):
         return "the table of labels is absent, cut short or not the release's"
     if what.endswith(("present", "uncertain")):
         return "the CheXpert table was changed, or made by another labeler"
-    if found > expected:
+    if count > expected:
         return "there are studies that are not the release's"
     return "the metadata or split table is not the release's, or was cut"

@@ -1,9 +1,9 @@
-"""The paper under a drawn radiograph: grey levels, body coordinates and the few strokes all shapes are made of.
+"""What a drawn radiograph is painted on: grey levels, body coordinates and a few strokes for all shapes.
 
-Every shape lives in body coordinates: x and y run from 0 to 1 over an upright, centred picture, and a
-pose (shift, scale, rotation, body width) lays them over the pixels. Grey levels run from 0 (air) to 1 (metal).
+Every shape has body coordinates: x and y run from 0 to 1 over an upright, centred picture, and a pose (shift,
+scale, rotation, body width) maps them to pixels. Grey levels run from 0 (air) to 1 (metal).
 
-Only operations that IEEE 754 rounds exactly touch the pixels (no exp, no sine), so that another
+Pixels are computed only with operations that IEEE 754 rounds exactly (no exp, no sine), so that another
 processor gives the same bytes.
 """
 
@@ -25,19 +25,19 @@ AIR, LUNG, SOFT, HEART, BONE, METAL = 0.02, 0.17, 0.50, 0.70, 0.86, 1.0
 
 
 def ramp(t: Array) -> Array:
-    """Rises smoothly from 0 (t <= 0) to 1 (t >= 1)."""
+    """Returns a smooth rise from 0 (t <= 0) to 1 (t >= 1)."""
     t = np.clip(t, 0, 1)
     return t * t * (3 - 2 * t)
 
 
 def bands(v: Array, *, width: float) -> Array:
-    """1 on stripes around every half-integer v, each `width` of the period."""
+    """Returns 1 on stripes around every half-integer v, each `width` of the period, and 0 between them."""
     away = np.abs(v - np.floor(v) - 0.5) * 2
     return ramp((width - away) * 6 + 0.5)
 
 
 def curve(start: Point, bend: Point, end: Point) -> list[Point]:
-    """Points on the quadratic Bézier curve."""
+    """Returns points on the quadratic Bézier curve."""
     (x0, y0), (x1, y1), (x2, y2) = start, bend, end
     weights = [((1 - t) * (1 - t), 2 * t * (1 - t), t * t) for t in (step / 6 for step in range(7))]
     return [(a * x0 + b * x1 + c * x2, a * y0 + b * y1 + c * y2) for a, b, c in weights]
@@ -54,7 +54,7 @@ class Lung(NamedTuple):
     steep: float
 
     def with_dome(self, height: float) -> Lung:
-        """The same lung over a floor whose top is at this height (y)."""
+        """Returns the same lung over a floor whose top is at this height (y)."""
         return self._replace(dome=(self.dome[0], height))
 
 
@@ -66,14 +66,14 @@ class Patch(NamedTuple):
     y: Array
 
     def reach(self, at: Point, radii: Point, *, lean: float = 0.0) -> Array:
-        """Distance from `at`, 1 on the ellipse with these radii; `lean` moves x per unit of y."""
+        """Returns the distance from `at`, 1 on the ellipse with these radii; `lean` moves x per unit of y."""
         dy = self.y - at[1]
         dx = (self.x - at[0] - lean * dy) * (1 / radii[0])
         dy = dy * (1 / radii[1])
         return np.sqrt(dx * dx + dy * dy)
 
     def lung(self, lung: Lung, *, edge: float = 0.05) -> Array:
-        """1 inside the lung, 0 outside."""
+        """Returns 1 inside the lung, 0 outside."""
         dx = self.x - lung.centre[0]
         dx = np.maximum(dx * (-1 / lung.outward), dx * (1 / lung.inward))
         dy = np.maximum((lung.centre[1] - self.y) * (1 / lung.height), 0)
@@ -118,12 +118,12 @@ class Canvas:
         return float(rows / columns)
 
     def mirrored(self) -> Canvas:
-        """The same pixels with x counted from the other side."""
+        """Returns the same pixels with x counted from the other side."""
         (a, b, c), rest = self.affine
         return replace(self, x=1 - self.x, affine=((-a, -b, 1 - c), rest))
 
     def patch(self, low: Point, high: Point) -> Patch:
-        """The window that holds the box between two corners."""
+        """Returns the window that holds the box between two corners."""
         (a, b, c), (d, e, f) = self.affine
         corners = [(x - c, y - f) for x in (low[0], high[0]) for y in (low[1], high[1])]
         columns = [(e * x - b * y) / (a * e - b * d) for x, y in corners]
@@ -135,7 +135,7 @@ class Canvas:
         return Patch(self.image[window], self.x[window], self.y[window])
 
     def around(self, at: Point, radii: Point) -> Patch:
-        """The window that holds an ellipse."""
+        """Returns the window that holds an ellipse."""
         return self.patch((at[0] - radii[0], at[1] - radii[1]), (at[0] + radii[0], at[1] + radii[1]))
 
     def blob(self, at: Point, radii: Point, amount: float, *, edge: float = 1.0) -> None:
@@ -155,7 +155,7 @@ class Canvas:
         patch.cover(ramp((margin - self._distance(patch, points)) * (1 / soft)) * opacity, level)
 
     def _distance(self, patch: Patch, points: Sequence[Point]) -> Array:
-        """Distance to the line through points, in picture widths."""
+        """Returns the distance to the line through points, in picture widths."""
         nearest = np.full(patch.x.shape, 9, dtype=np.float32)
         for (x0, y0), (x1, y1) in pairwise(points):
             dx, dy = patch.x - x0, (patch.y - y0) * self.aspect

@@ -1,8 +1,8 @@
 """The chest without findings: the views, the patient's position and the anatomy of each projection.
 
-A frontal shape is written once, for the patient's right side, which is the picture's left; the left side
-is its mirror image. The lateral views have the back at low x, so that the chest wall lies at low x in every
-view and signs can be shared.
+A frontal shape is defined once, for the patient's right side, which is on the left of the picture; the other
+side is its mirror image. In the lateral views the back is at low x: the chest wall is at low x in every view,
+and all views can share their signs.
 """
 
 from __future__ import annotations
@@ -40,13 +40,13 @@ LATERAL_VESSELS = ((-0.16, -0.16), (-0.22, -0.02), (-0.20, 0.14), (-0.10, 0.22),
 
 
 def frontal_chest(canvas: Canvas, rng: np.random.Generator, *, heart_width: float = 1.0) -> None:
-    """Body, lungs, ribs, shoulder girdle, mediastinum, heart, spine and trachea."""
-    whole = Patch(canvas.image, canvas.x, canvas.y)
-    u = np.abs(whole.x - 0.5)
+    """Paints body, lungs, ribs, shoulder girdle, mediastinum, heart, spine and trachea."""
+    picture = Patch(canvas.image, canvas.x, canvas.y)
+    u = np.abs(picture.x - 0.5)
     neck = 0.3 * ramp((0.17 - u) * 9)
-    shoulder = ramp((whole.y + neck - 0.02 - 0.36 * np.maximum(u - 0.15, 0)) * 16)
-    whole.cover(shoulder * ramp((0.47 + 0.3 * np.maximum(0.32 - whole.y, 0) - u) * 30), SOFT)
-    whole.add(ramp((whole.y - 0.66) * 4) * ramp((0.47 - u) * 6), 0.26)
+    shoulder = ramp((picture.y + neck - 0.02 - 0.36 * np.maximum(u - 0.15, 0)) * 16)
+    picture.cover(shoulder * ramp((0.47 + 0.3 * np.maximum(0.32 - picture.y, 0) - u) * 30), SOFT)
+    picture.add(ramp((picture.y - 0.66) * 4) * ramp((0.47 - u) * 6), 0.26)
     left = canvas.mirrored()
     for side, dome in ((canvas, 0.735), (left, 0.76)):
         _lung(side, canvas.lung.with_dome(dome), rng)
@@ -60,7 +60,7 @@ def frontal_chest(canvas: Canvas, rng: np.random.Generator, *, heart_width: floa
 
 
 def _marker(canvas: Canvas, at: Point) -> None:
-    """The lead letter D (direita) on the patient's right."""
+    """Paints the lead letter D (direita) on the patient's right."""
     x, y = at
     bow = [(x, y - 0.02), *curve((x + 0.01, y - 0.02), (x + 0.05, y), (x + 0.01, y + 0.02)), (x, y + 0.02)]
     canvas.stroke([*bow, (x, y - 0.02)], width=0.007, level=METAL)
@@ -76,7 +76,7 @@ def _lung(canvas: Canvas, lung: Lung, rng: np.random.Generator) -> None:
 
 
 def _vessels(canvas: Canvas, rng: np.random.Generator) -> None:
-    """Branches from the hilum, thinner outwards."""
+    """Paints branches from the hilum, thinner outwards."""
     x, y = (0.48, 0.42) if canvas.lateral else (0.425, 0.45)
     canvas.blob((x, y), (0.08, 0.10), 0.28)
     for dx, dy in LATERAL_VESSELS if canvas.lateral else FRONTAL_VESSELS:
@@ -90,7 +90,7 @@ def _vessels(canvas: Canvas, rng: np.random.Generator) -> None:
 
 
 def _ribs(patch: Patch, lung: Lung) -> None:
-    """Posterior ribs fall outwards, anterior ones inwards; both are level curves, so one pass draws all."""
+    """Paints all ribs: posterior ones fall outwards, anterior ones inwards; both are level curves."""
     arch = np.maximum((0.5 - patch.y) * (1 / 0.47), 0)
     out = (0.5 - patch.x) * (1 / 0.415) / np.sqrt(np.maximum(1 - arch * arch, 0.04))
     cage = ramp((1.03 - out) * 25) * ramp((lung.dome[1] + 0.14 - patch.y) * 7) * ramp((patch.y - 0.07) * 20)
@@ -126,25 +126,25 @@ def _spine(canvas: Canvas) -> None:
 
 
 def _airway(canvas: Canvas) -> None:
-    """Trachea and main bronchi, to the carina at y = 0.34."""
+    """Paints trachea and main bronchi, to the carina at y = 0.34."""
     canvas.stroke([(0.495, -0.3), (0.497, 0.335)], width=0.034, level=0.40, opacity=0.55, soft=0.024)
     for end in ((0.45, 0.415), (0.56, 0.41)):
         canvas.stroke([(0.497, 0.345), end], width=0.018, level=0.42, opacity=0.36, soft=0.020)
 
 
 def lateral_chest(canvas: Canvas, rng: np.random.Generator) -> None:
-    """Body, lungs over each other, spine behind, sternum in front, heart, both domes, trachea."""
-    whole = Patch(canvas.image, canvas.x, canvas.y)
-    dx, dy = np.abs(whole.x - 0.47) * (1 / 0.44), np.maximum(0.55 - whole.y, 0) * (1 / 0.62)
-    whole.cover(ramp((1.06 - np.sqrt(dx * dx + dy * dy)) * 9), SOFT)
-    whole.add(ramp((whole.y - 0.66) * 4) * ramp((1 - dx) * 4), 0.26)
+    """Paints body, lungs over each other, spine behind, sternum in front, heart, both domes, trachea."""
+    picture = Patch(canvas.image, canvas.x, canvas.y)
+    dx, dy = np.abs(picture.x - 0.47) * (1 / 0.44), np.maximum(0.55 - picture.y, 0) * (1 / 0.62)
+    picture.cover(ramp((1.06 - np.sqrt(dx * dx + dy * dy)) * 9), SOFT)
+    picture.add(ramp((picture.y - 0.66) * 4) * ramp((1 - dx) * 4), 0.26)
     for dome in (0.735, 0.70):  # two floors: the farther lung shines through the nearer dome
-        whole.cover(whole.lung(canvas.lung.with_dome(dome)) * 0.72, LUNG)
-    inside = whole.lung(canvas.lung)
-    whole.add(inside * ramp((0.34 - whole.y) * 4), 0.14)  # shoulders and arms
-    ahead = whole.x - 0.15
-    ribs = bands((whole.y - 0.50 * ahead + 0.30 * ahead * ahead) * (1 / 0.088), width=0.36)
-    whole.add(ribs * inside, 0.045)
+        picture.cover(picture.lung(canvas.lung.with_dome(dome)) * 0.72, LUNG)
+    inside = picture.lung(canvas.lung)
+    picture.add(inside * ramp((0.34 - picture.y) * 4), 0.14)  # shoulders and arms
+    ahead = picture.x - 0.15
+    ribs = bands((picture.y - 0.50 * ahead + 0.30 * ahead * ahead) * (1 / 0.088), width=0.36)
+    picture.add(ribs * inside, 0.045)
     _aorta(canvas)
     _vessels(canvas, rng)
     heart(canvas, (0.65, 0.60), 1.0)
@@ -170,7 +170,7 @@ def _spine_and_sternum(canvas: Canvas) -> None:
 
 
 def heart(canvas: Canvas, at: Point, scale: float) -> None:
-    """The heart, `scale` times as wide as a normal one."""
+    """Paints the heart, `scale` times as wide as a normal one."""
     patch = canvas.patch((0.1, 0.35), (0.95, 0.95))
     tall = 0.75 + 0.25 * scale
     if canvas.lateral:
@@ -187,13 +187,13 @@ def heart(canvas: Canvas, at: Point, scale: float) -> None:
 
 
 def _joined(a: Array, b: Array) -> Array:
-    """The smaller reach, rounded where the outlines meet (polynomial smooth minimum)."""
+    """Returns the smaller reach, rounded where the outlines meet (polynomial smooth minimum)."""
     near = np.maximum(0.4 - np.abs(a - b), 0)
     return np.minimum(a, b) - near * near * (0.25 / 0.4)
 
 
 def upper_mediastinum(canvas: Canvas, at: Point, bulge: float) -> None:
-    """The upper mediastinum, bulging most at its middle height; 0 is a normal one."""
+    """Paints the upper mediastinum, which bulges most at its middle height; a bulge of 0 is normal."""
     patch = canvas.patch((0.2, -0.3), (0.85, 0.75))
     if canvas.lateral:
         patch.lift(ramp((1 - patch.reach(at, (0.11 * bulge, 0.21))) * 4 + 0.5), HEART)
@@ -204,7 +204,7 @@ def upper_mediastinum(canvas: Canvas, at: Point, bulge: float) -> None:
 
 
 class View(NamedTuple):
-    """A projection: what draws the chest, rows over columns, how deep the breath, which lung outline."""
+    """A projection: the function that draws the chest, rows over columns, depth of breath, lung outline."""
 
     chest: Callable[[Canvas, np.random.Generator], None]
     aspect: float
@@ -223,7 +223,7 @@ VIEWS = {
 
 
 def pose(view: View, rows: int, rng: np.random.Generator) -> Canvas:
-    """An empty picture of a body that stands a little aside, turned, and closer or farther."""
+    """Returns an empty picture of a body that is a little aside, turned, and closer or farther."""
     columns = round(rows / view.aspect)
     angle, scale = math.radians(rng.uniform(-2, 2)), rng.uniform(0.96, 1.04)
     wide = scale * rng.uniform(0.97, 1.03)

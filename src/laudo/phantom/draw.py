@@ -1,7 +1,7 @@
 """A chest radiograph drawn from facts: frontal or lateral, the same picture for the same arguments.
 
-`chest` draws the patient, this module what is found: each finding has a sign, painted in body coordinates
-(see `canvas`), on the picture's left for the patient's right side.
+`chest` draws the patient, this module draws the findings. Each finding has a sign, painted in body
+coordinates (see `canvas`); what is on the patient's right is on the left of the picture.
 """
 
 from __future__ import annotations
@@ -14,22 +14,23 @@ import numpy.typing as npt
 
 from laudo.phantom.canvas import AIR, BONE, HEART, METAL, SOFT, Canvas, Point, bands, curve, ramp
 from laudo.phantom.chest import VIEWS, heart, pose, upper_mediastinum
-from laudo.phantom.facts import Fact
+from laudo.phantom.facts import TrueFact
+from laudo.vocabulary import Status
 
 SIZES = {"small": 0.78, "moderate": 1.0, "large": 1.28, None: 1.0}
-STRENGTH = {"present": 1.0, "uncertain": 0.5}
+STRENGTH = {Status.PRESENT: 1.0, Status.UNCERTAIN: 0.5}
 SIDES = {"right": ("right",), "left": ("left",), "bilateral": ("right", "left"), None: ("right",)}
 APART = {"right": 0.015, "left": -0.015}  # in a lateral view, where both sides lie over each other
 
 
-def draw(facts: Sequence[Fact], *, view: str, size_px: int, seed: int) -> npt.NDArray[np.uint8]:
-    """Draws one radiograph.
+def draw(facts: Sequence[TrueFact], *, view: str, size_px: int, seed: int) -> npt.NDArray[np.uint8]:
+    """Returns one drawn radiograph.
 
-    The patient's position, the exposure and the grain follow from `seed` and `view` alone: the same
-    seed with and without a fact differs in that fact's sign only.
+    The patient's position, the exposure and the grain depend only on `seed` and `view`: two pictures of the
+    same seed, with and without a fact, differ only in the sign of that fact.
 
     Args:
-        facts: what is to be seen; those that are absent leave no trace, their order does not matter.
+        facts: what the picture shows; absent facts leave no trace, and the order does not matter.
         view: `PA`, `AP`, `LATERAL` or `LL`.
         size_px: the number of rows, the longer side.
         seed: not negative.
@@ -43,7 +44,7 @@ def draw(facts: Sequence[Fact], *, view: str, size_px: int, seed: int) -> npt.ND
     VIEWS[view].chest(canvas, rng)
     for place, (name, sign) in enumerate(SIGNS.items(), start=len(VIEWS)):
         for fact in facts:
-            if name == (fact.kind or fact.finding) and fact.status != "absent":
+            if name == (fact.kind or fact.finding) and fact.status != Status.ABSENT:
                 _show(canvas, sign, fact, np.random.default_rng([seed, place]))
     shape = canvas.image.shape
     grain = rng.random(shape, dtype=np.float32) + rng.random(shape, dtype=np.float32) - 1
@@ -52,7 +53,7 @@ def draw(facts: Sequence[Fact], *, view: str, size_px: int, seed: int) -> npt.ND
     return grey
 
 
-def _show(canvas: Canvas, sign: Sign, fact: Fact, rng: np.random.Generator) -> None:
+def _show(canvas: Canvas, sign: Sign, fact: TrueFact, rng: np.random.Generator) -> None:
     """Draws the sign on its side or sides; an uncertain one by mixing the picture with and without it."""
     before = canvas.image.copy()
     x, y = sign.lateral if canvas.lateral else sign.frontal
@@ -73,7 +74,7 @@ def widened(canvas: Canvas, at: Point, scale: float, rng: np.random.Generator) -
 
 
 def effusion(canvas: Canvas, at: Point, scale: float, rng: np.random.Generator) -> None:
-    """Fluid to the level at[1], higher at the wall: a meniscus."""
+    """Paints fluid up to the level at[1], higher at the wall: a meniscus."""
     patch = canvas.patch((0.0, 0.40), (0.75, 1.1))
     top = at[1] - 0.24 * (scale - 1) - 1.5 * np.square(np.maximum(0.36 - patch.x, 0))
     inside = patch.lung(canvas.lung.with_dome(canvas.lung.dome[1] + 0.06))
@@ -82,7 +83,7 @@ def effusion(canvas: Canvas, at: Point, scale: float, rng: np.random.Generator) 
 
 
 def pneumothorax(canvas: Canvas, at: Point, scale: float, rng: np.random.Generator) -> None:
-    """Black air between the wall and a thin bright pleural line, without lung markings."""
+    """Paints black air between the wall and a thin bright pleural line, without lung markings."""
     patch = canvas.patch((0.0, 0.0), (0.95, 0.75))
     inside = patch.lung(canvas.lung)
     high = 0.43 - 0.085 * scale
@@ -116,7 +117,7 @@ def lesion(canvas: Canvas, at: Point, scale: float, rng: np.random.Generator) ->
 
 
 def atelectasis(canvas: Canvas, at: Point, scale: float, rng: np.random.Generator) -> None:
-    """Two plates, nearly horizontal."""
+    """Paints two plates, nearly horizontal."""
     for dx, dy, half in ((0.0, 0.0, 0.115), (0.02, 0.038, 0.09)):
         plate, radii = (at[0] + dx, at[1] + dy), (half * scale, 0.017 * scale)
         patch = canvas.around(plate, (radii[0], 0.05))
@@ -125,7 +126,7 @@ def atelectasis(canvas: Canvas, at: Point, scale: float, rng: np.random.Generato
 
 
 def edema(canvas: Canvas, at: Point, scale: float, rng: np.random.Generator) -> None:
-    """A butterfly: haze around both hila, with streaks."""
+    """Paints a butterfly: haze around both hila, with streaks."""
     for side in (canvas,) if canvas.lateral else (canvas, canvas.mirrored()):
         radii = (0.19 * scale, 0.19 * scale)
         patch = side.around(at, radii)
@@ -135,14 +136,14 @@ def edema(canvas: Canvas, at: Point, scale: float, rng: np.random.Generator) -> 
 
 
 def plaque(canvas: Canvas, at: Point, scale: float, rng: np.random.Generator) -> None:
-    """Pleura thickened along the lateral wall."""
+    """Paints thickened pleura along the lateral wall."""
     lens = (0.036 * scale, 0.105 * scale)
     patch = canvas.around(at, lens)
     patch.cover(ramp((1 - patch.reach(at, lens)) * 3), BONE)
 
 
 def fracture(canvas: Canvas, at: Point, scale: float, rng: np.random.Generator) -> None:
-    """A rib in two pieces, one end stepped down, dark between them."""
+    """Paints a rib in two pieces, one lower than the other, and dark between them."""
     x, y = at
     outer = curve((x - 0.055 * scale, y + 0.035), (x - 0.045, y - 0.005), (x - 0.005, y - 0.022))
     inner = [(x + 0.008, y + 0.022), (x + 0.085 * scale, y - 0.005)]
@@ -184,9 +185,9 @@ def pacemaker(canvas: Canvas, at: Point, scale: float, rng: np.random.Generator)
 
 
 class Sign(NamedTuple):
-    """How a finding looks: what draws it, and where (x, y) in frontal and lateral views.
+    """How a finding looks: the function that draws it, and its place (x, y) in frontal and lateral views.
 
-    `draw` gets the canvas, the place with a little jitter, the size (1 moderate) and its own generator.
+    `draw` receives the canvas, the place moved a little, the size (1 is moderate) and a generator of its own.
     A midline sign ignores the side.
     """
 

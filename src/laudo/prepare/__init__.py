@@ -1,108 +1,56 @@
-"""prepare: a MIMIC-CXR folder into `studies`, and its images to the size that is kept.
+"""prepare: a MIMIC-CXR folder into `studies`, and its images to the size that is cached.
 
-Three steps: every study of the corpus is read by key (`reading`), its text put under the experiment's policies
-(`targets`) and those asked for chosen (`subset`); their images are kept (`films`); and `studies` is written: every
-study has a row, and one that is not used says why in `excluded`.
+source    the corpus, opened once
+texts     what each report gives, in shards
+subset    which studies are asked for
+films     the images of those, cached
+studies   all of it by study
+census    what the prepared corpus holds, counted
 """
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import Sequence
-from pathlib import Path
+from collections.abc import Callable
 
-import pyarrow as pa
-import pyarrow.compute as pc
-
-from laudo import mimic, sections
-from laudo.config import Phantom
-from laudo.disk import atomic, writing
-from laudo.phantom import corpus as phantom
-from laudo.plan import Plan
-from laudo.prepare import films, reading
-from laudo.progress import Progress
-from laudo.records import used
-from laudo.spread import WHOLE, Shard
-from laudo.store import Held, Key, fill, is_done
-
-_PART = 128
-"""Studies whose images are one part of `films`."""
-_ROWS = 8192
-"""Studies in one part of `studies`."""
+from laudo.experiment.corpus import remember
+from laudo.experiment.plan import Plan
+from laudo.prepare import census, films, studies, subset, texts
+from laudo.prepare.source import OpenCorpus
+from laudo.store import Held, is_done
+from laudo.store.disk import writing
+from laudo.store.spread import WHOLE, Shard
 
 
 def run(plan: Plan, *, shard: Shard = WHOLE) -> bool:
-    """Makes `films` and `studies`. Returns whether there was anything to do.
+    """Makes `texts`, `subset`, `films`, `studies` and `census`. Returns whether there was anything to do.
 
-    A shard keeps its share of the images; `studies` is written by whoever finds all of them kept.
+    A shard makes its share of `texts` and of `films`. A shard that finds a table complete makes the next.
 
     Raises:
         InputError: the corpus is not there, lacks what is indispensable, or has no study.
     """
-    if is_done(plan.studies):
+    if is_done(plan.census):
         return False
-    experiment = plan.experiment
-    with writing(plan.run):  # before a minute of reading
+    with writing(plan.run):  # before a minute of work
         plan.run.mkdir(parents=True, exist_ok=True)
-    if experiment.mimic.phantom:
-        _write_phantom(plan.run / "phantom", experiment.mimic.phantom)
-    corpus = mimic.open_corpus(experiment.corpus_root(plan.run), reports=experiment.reports_root())
-    studies = reading.read(corpus, experiment.prepare)
-    films.keep(plan, corpus, studies, part_size=_PART, shard=shard)
-    if is_done(plan.films):
-        try:
-            _write_studies(plan, studies)
-        except Held:
-            if shard == WHOLE:
-                raise  # else another shard found all images kept at the same moment, and writes it
+    remember(plan.corpus, plan.run)
+    with OpenCorpus(plan) as corpus:
+        texts.make(plan, corpus, shard=shard)
+        if is_done(plan.texts):
+            _by_one(shard, lambda: subset.make(plan, corpus))
+        if is_done(plan.subset):
+            films.make(plan, corpus, shard=shard)
+        if is_done(plan.films):
+            _by_one(shard, lambda: studies.make(plan, corpus))
+        if is_done(plan.studies):
+            _by_one(shard, lambda: census.make(plan))
     return True
 
 
-def _write_phantom(folder: Path, settings: Phantom) -> None:
-    """Writes the phantom corpus once; its marker is written last, so a torn or other corpus is written again."""
-    marker, wanted = folder / "done", settings.model_dump_json()
-    if marker.exists() and marker.read_text("utf-8") == wanted:
-        return
-    shutil.rmtree(folder, ignore_errors=True)
-    with writing(folder), Progress("phantom", settings.studies) as progress:
-        made = phantom.write(
-            folder,
-            count=settings.studies,
-            seed=settings.seed,
-            proportions=settings.proportions,
-            size_px=settings.image_size,
-        )
-        for _ in made:
-            progress.add()
-    with atomic(marker) as temporary:
-        temporary.write_text(wanted, "utf-8")
-
-
-def _write_studies(plan: Plan, studies: pa.Table) -> None:
-    kept = films.kept(plan)
-    earlier = _reports(studies) if plan.experiment.prepare.priors == "supply" else {}
-
-    def rows_of(keys: Sequence[Key]) -> pa.Table:
-        wanted = pa.array([key[0] for key in keys])
-        rows = studies.filter(pc.is_in(studies["study_id"], value_set=wanted))
-        ids = rows["study_id"].to_pylist()
-        given = zip(ids, rows["excluded"].to_pylist(), rows["views"].to_pylist(), strict=True)
-        found = [kept.get(study, films.Kept([], views, reason)) for study, reason, views in given]
-        return reading.with_columns(
-            rows.drop_columns(["images", "excluded", "views"]),
-            images=[some.images for some in found],
-            views=[some.views for some in found],
-            excluded=[some.excluded for some in found],
-            prior_report=[earlier.get(prior) for prior in rows["prior"].to_pylist()],
-        )
-
-    fill(
-        plan.studies, [(study_id,) for study_id in studies["study_id"].to_pylist()], rows_of, part_size=_ROWS
-    )
-
-
-def _reports(studies: pa.Table) -> dict[int, str]:
-    """study_id -> its English target under headings, for those whose next study is used."""
-    wanted = pc.is_in(studies["study_id"], value_set=studies.filter(used())["prior"].combine_chunks())
-    rows = studies.select(["study_id", "target"]).filter(wanted).to_pylist(maps_as_pydicts="strict")
-    return {row["study_id"]: sections.render(row["target"], lang="en") for row in rows if row["target"]}
+def _by_one(shard: Shard, make: Callable[[], object]) -> None:
+    """Makes a table that is not shared out; does nothing if another shard is making it now."""
+    try:
+        make()
+    except Held:
+        if shard == WHOLE:
+            raise

@@ -1,21 +1,26 @@
-"""The images of the studies asked for, kept at their size: the long step, resumed part by part."""
+"""The images of the studies asked for, cached at their size: the long step, resumed part by part."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from itertools import groupby
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import pyarrow as pa
+import pyarrow.compute as pc
 
-from laudo import images, mimic, spread
-from laudo.config import Prepare
+from laudo import images, mimic
+from laudo.experiment.plan import Plan
+from laudo.experiment.settings import Prepare
 from laudo.mimic import Corpus
-from laudo.plan import Plan
-from laudo.records import FILMS, used
-from laudo.spread import Shard
-from laudo.store import Key, Row, fill, read
+from laudo.prepare.source import OpenCorpus
+from laudo.prepare.subset import ListedImage
+from laudo.store import Key, Row, fill, is_done, rows, spread
+from laudo.store.spread import Shard
+from laudo.store.tables import FILMS
+from laudo.vocabulary import ImageExclusion
+
+_PART_SIZE = 128
+"""Studies whose images are one part."""
 
 
 class _Job(NamedTuple):
@@ -25,107 +30,74 @@ class _Job(NamedTuple):
     settings: Prepare
 
 
-def keep(plan: Plan, corpus: Corpus, studies: pa.Table, *, part_size: int, shard: Shard) -> None:
-    """Makes `films`: the images of the studies that are used so far, or none for work on the text alone."""
+def make(plan: Plan, corpus: OpenCorpus, *, shard: Shard) -> bool:
+    """Makes a shard of `films`: a row for each image of a study asked for; none where images are not."""
+    if is_done(plan.films):
+        return False
     settings = plan.experiment.prepare
-    asked = studies.filter(used()) if settings.images == "keep" else studies.slice(0, 0)
-    jobs = {
-        study["study_id"]: _Job(study, corpus, plan.run, settings)
-        for study in asked.select(["study_id", "subject_id", "images"]).to_pylist()
-    }
+    chosen = rows(plan.subset, where=pc.field("excluded").is_null()) if settings.images == "keep" else []
+    jobs = {study["study_id"]: _Job(study, corpus.files, plan.run, settings) for study in chosen}
     with spread.pool() as over:
 
         def rows_of(keys: Sequence[Key]) -> list[Row]:
-            return [row for rows in over(_films, [jobs[key[0]] for key in keys]) for row in rows]
+            return [row for film_rows in over(_films, [jobs[key[0]] for key in keys]) for row in film_rows]
 
-        fill(plan.films, [(study_id,) for study_id in jobs], rows_of, part_size=part_size, shard=shard)
+        return fill(
+            plan.films, [(study_id,) for study_id in jobs], rows_of, part_size=_PART_SIZE, shard=shard
+        )
 
 
 def _films(job: _Job) -> list[Row]:
-    """The rows of a study's images: the first readable ones in view order are kept, one exposure only once."""
-    study_id = job.study["study_id"]
+    """The rows of a study's images: the first readable ones in the order of use are cached."""
+    study_id, subject_id = job.study["study_id"], job.study["subject_id"]
+    source = mimic.image_folder(job.corpus, subject_id=subject_id, study_id=study_id)
     folder = Path("images") / f"{job.settings.size_px}" / f"s{study_id}"
     for torn in (job.run / folder).glob(".*.tmp"):  # left by a worker that was killed
         torn.unlink(missing_ok=True)
-    there = mimic.images_of(job.corpus, subject_id=job.study["subject_id"], study_id=study_id)
-    rows: list[Row] = []
-    for position, image in enumerate(ordered(job.study["images"], there)):
-        known = {
+    film_rows: list[Row] = []
+    for position, image in enumerate(images.order([_image(each, source) for each in job.study["images"]])):
+        row = dict.fromkeys(FILMS.schema.names) | {
             "study_id": study_id,
             "dicom_id": image.dicom_id,
             "position": position,
             "view": image.view_position or "",
         }
-        rows.append(_NOTHING | known | _film(image, folder / f"{image.dicom_id}.jpg", job, rows))
-    return sorted(rows, key=lambda row: row["dicom_id"])
+        film_rows.append(row | _film(image, source, folder / f"{image.dicom_id}.jpg", job, film_rows))
+    return film_rows
 
 
-_NOTHING: Row = dict.fromkeys(FILMS.schema.names)
-
-
-class _Image(NamedTuple):
-    dicom_id: str
-    view_position: str | None
-    rows: int | None
-    columns: int | None
-    path: Path | None
-
-
-def ordered(rows: Iterable[Mapping[str, Any]], there: Mapping[str, Path]) -> list[_Image]:
-    """A study's images in the order of use; `there` are its files by dicom_id."""
-    return images.order([_image(row, there) for row in rows])
-
-
-def _image(row: Mapping[str, Any], there: Mapping[str, Path]) -> _Image:
-    path = there.get(row["dicom_id"])
-    known = row["view"], row["rows"], row["columns"]
+def _image(listed: Mapping[str, Any], folder: Path) -> ListedImage:
+    image = ListedImage.of(listed, file=listed["file"])
+    is_dicom = image.file is not None and image.file.lower().endswith((".dcm", ".dicom"))
+    is_described = image.view_position or image.rows or image.columns
+    if not is_dicom or is_described:
+        return image
     # A copy without the metadata of MIMIC-CXR-JPG: the file itself knows.
-    if path and path.suffix.lower() in (".dcm", ".dicom") and not any(known):
-        try:
-            known = images.header(path)
-        except images.UnreadableImage:
-            known = None, None, None  # `keep` says why
-    return _Image(row["dicom_id"], *known, path)
-
-
-def _film(image: _Image, name: Path, job: _Job, before: Sequence[Row]) -> Row:
-    kept = [row for row in before if row["path"]]
-    if image.path is None:
-        return {"left_out": "image file is missing"}
-    if len(kept) == job.settings.max_images:
-        return {"left_out": "not needed"}
     try:
-        film = images.keep(
-            image.path,
+        header = images.header(folder / str(image.file))
+    except images.UnreadableImage:
+        return image  # decoding says why
+    return image._replace(view_position=header.view_position, rows=header.rows, columns=header.columns)
+
+
+def _film(image: ListedImage, source: Path, name: Path, job: _Job, before: Sequence[Row]) -> Row:
+    """Caches an image unless there is a reason not to; the columns of its row besides the key."""
+    cached = [row for row in before if row["path"]]
+    if image.file is None:
+        return {"left_out": ImageExclusion.FILE_MISSING}
+    if len(cached) == job.settings.max_images:
+        return {"left_out": ImageExclusion.NOT_NEEDED}
+    try:
+        film = images.cache_film(
+            source / image.file,
             job.run / name,
             size_px=job.settings.size_px,
             recipe=job.settings.dicom,
             view=image.view_position,
         )
     except images.UnreadableImage as error:
-        return {"left_out": f"unreadable image: {error.reason}"}
-    same = next(
-        (row["dicom_id"] for row in kept if images.same_exposure(row["fingerprint"], film.fingerprint)), None
-    )
-    where = {"left_out": "same exposure", "same_as": same} if same else {"path": str(name)}
-    return film._asdict() | where
-
-
-class Kept(NamedTuple):
-    """A study's kept images in the order of use, the views of all its images, and why it is not used."""
-
-    images: list[Row]
-    views: list[str]
-    excluded: str | None
-
-
-def kept(plan: Plan) -> dict[int, Kept]:
-    """study_id -> what `films` has of it; a study without a kept image says what was wrong with its first."""
-    columns = ["study_id", "position", "dicom_id", "view", "path", "left_out"]
-    rows = sorted(read(plan.films, columns=columns), key=lambda row: (row["study_id"], row["position"]))
-    return {study_id: _kept(list(some)) for study_id, some in groupby(rows, key=lambda row: row["study_id"])}
-
-
-def _kept(rows: Sequence[Row]) -> Kept:
-    some = [{name: row[name] for name in ("dicom_id", "view", "path")} for row in rows if row["path"]]
-    return Kept(some, [row["view"] for row in rows], None if some else rows[0]["left_out"])
+        return {"left_out": f"{ImageExclusion.UNREADABLE}: {error.reason}"}
+    for row in cached:
+        if images.same_exposure(row["fingerprint"], film.fingerprint):
+            return film._asdict() | {"left_out": ImageExclusion.SAME_EXPOSURE, "same_as": row["dicom_id"]}
+    return film._asdict() | {"path": str(name)}

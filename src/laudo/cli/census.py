@@ -1,0 +1,126 @@
+"""The census of a prepared corpus as text: a summary in lines, and a table for each topic."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from laudo.census import MEASURES, Census, Topic
+from laudo.cli.tables import Table
+from laudo.cli.tables import show as show_table
+from laudo.vocabulary import Exclusion, ImageWarning
+
+Row = Mapping[str, Any]
+
+_LATER = {Exclusion.IMAGE_FILE_MISSING, Exclusion.NO_REPORT}
+"""Exclusions that end when a file arrives."""
+
+_WARNINGS = {
+    ImageWarning.SHOWN_INVERTED: "the photometric tag contradicts the picture",
+    ImageWarning.LOOKS_INVERTED: "the lungs are brighter than mediastinum and abdomen",
+}
+
+_TABLES: Sequence[tuple[Topic, str, Sequence[str]]] = [
+    (Topic.USED, "studies", ["used", "patients"]),
+    (Topic.EXCLUDED, "left out", MEASURES[Topic.EXCLUDED]),
+    (Topic.LABELS, "CheXpert label", MEASURES[Topic.LABELS]),
+    (Topic.VIEWS, "view", ["images"]),
+    (Topic.IMAGES_PER_STUDY, "images of a study", ["studies", "studies, cached"]),
+    (Topic.WORDS, "words of the target", ["5%", "median", "95%", "most"]),
+    (Topic.SECTIONS, "section", ["studies"]),
+    (Topic.REMOVED, "removed from targets", ["taken", "studies"]),
+]
+"""A topic, the title of its items, and the titles of its measures."""
+
+
+def show(rows: Iterable[Row], *, complete: bool) -> None:
+    """Prints the summary of the rows of `census`, and if `complete` every count after it."""
+    census = Census(rows)
+    print("\n".join(summary(census)))
+    if not complete:
+        return
+    for block in (_differences(census), _unreadable(census)):
+        if block:
+            print("", *block, sep="\n")
+    for table in tables(census):
+        print()
+        show_table(table)
+
+
+# --- the summary --------------------------------------------------------------------------------------------
+
+
+def summary(census: Census) -> list[str]:
+    """Returns the lines of the summary: the studies by split, and what was left out, counted and named."""
+    studies = ", ".join(f"{count:,} {split}" for split, count in census.used.items())
+    return [
+        f"studies: {studies}",
+        *_left_out(census),
+        *_images(census),
+        *_encoding(census),
+        *_release(census),
+    ]
+
+
+def _left_out(census: Census) -> list[str]:
+    excluded = census.totals(Topic.EXCLUDED)
+    lines = [f"left out: {count:,} ({reason})" for reason, count in excluded.items()]
+    if _LATER & excluded.keys():
+        lines.append("(if these files arrive later, delete the table texts and prepare again)")
+    return lines
+
+
+def _images(census: Census) -> list[str]:
+    left_out, warnings = census.totals(Topic.IMAGES_LEFT_OUT), census.totals(Topic.IMAGE_WARNINGS)
+    return [
+        *(f"images left out: {count:,} ({reason})" for reason, count in left_out.items()),
+        *(
+            f"warning: {count:,} images, {warning}: {_WARNINGS[ImageWarning(warning)]}"
+            for warning, count in warnings.items()
+        ),
+    ]
+
+
+def _encoding(census: Census) -> list[str]:
+    count = census.latin_1
+    return [f"warning: {count:,} reports are not UTF-8 and were decoded as Latin-1"] if count else []
+
+
+def _release(census: Census) -> list[str]:
+    """How a full copy compares with the published counts; nothing for another corpus."""
+    if not census.compared:
+        return []
+    different = len(census.differences)
+    if not different:
+        return [f"a full copy: all {census.compared} counts are those of the release"]
+    return [f"not as in the release: {different} of {census.compared} counts (--describe says which)"]
+
+
+# --- everything ---------------------------------------------------------------------------------------------
+
+
+def _differences(census: Census) -> list[str]:
+    """A line for each count that is not the release's."""
+    return [
+        f"{what}: {found:,}, in the release {expected:,}; {why}"
+        for what, expected, found, why in census.differences
+    ]
+
+
+def _unreadable(census: Census) -> list[str]:
+    """A line for each image that could not be decoded."""
+    return [f"{dicom_id}: {reason}" for dicom_id, reason in census.unreadable_images.items()]
+
+
+def tables(census: Census) -> list[Table]:
+    """Returns the tables of the topics that have rows."""
+    candidates = [Table([title, *measures], _rows(census, topic)) for topic, title, measures in _TABLES]
+    return [table for table in candidates if table.rows]
+
+
+def _rows(census: Census, topic: Topic) -> list[list[str]]:
+    """The items of a topic with their counts; the lengths in words are rounded."""
+    return [
+        [item or "(not named)", *(f"{count:,}" for count in counts.values())]
+        for item, counts in census.counts(topic).items()
+    ]

@@ -1,0 +1,107 @@
+"""The corpus of a run, opened once: its tables joined, its reports at hand, a phantom written first."""
+
+from __future__ import annotations
+
+import gc
+import shutil
+from contextlib import AbstractContextManager
+from functools import cached_property
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from laudo import mimic
+from laudo.errors import InputError
+from laudo.experiment.plan import Plan
+from laudo.experiment.settings import Prepare
+from laudo.mimic import tables
+from laudo.phantom import corpus as phantom
+from laudo.phantom.settings import RECIPE, Phantom
+from laudo.progress import Progress
+from laudo.store import Key, locks
+from laudo.store.disk import atomic, writing
+
+
+class OpenCorpus(AbstractContextManager["OpenCorpus"]):
+    """The corpus of a plan. Its tables are read when they are first asked for.
+
+    Raises:
+        InputError: the corpus is not there, or lacks a table that the settings need.
+    """
+
+    def __init__(self, plan: Plan) -> None:
+        experiment = plan.experiment
+        if experiment.mimic.phantom:
+            with locks.lock_file(plan.run / "locks" / "phantom.lock") as lock:
+                locks.wait_for(lock, what="the phantom")  # another shard may be writing it
+                _write_phantom(plan.run / "phantom", experiment.mimic.phantom)
+        root, reports = experiment.corpus_root(plan.run), experiment.reports_root()
+        self.files = mimic.open_corpus(root, reports=reports)
+        _require(self.files, experiment.prepare)
+        self.reports = mimic.Reports(self.files)
+
+    def __exit__(self, *_: object) -> None:
+        self.reports.__exit__()
+
+    @cached_property
+    def index(self) -> pa.Table:
+        """Every study of the corpus as its tables have it (`laudo.mimic.tables.index`).
+
+        Raises:
+            InputError: a table is damaged or contradicts another, or there is no study.
+        """
+        index = tables.index(self.files, reported=self.reports.studies)
+        if not len(index):
+            raise InputError(
+                "the corpus has no study",
+                where=str(self.files.root),
+                fix="set [mimic] root to the folder that holds files/ and the tables",
+            )
+        gc.freeze()  # else the collector walks the zip's quarter of a million entries again and again
+        return index
+
+    @property
+    def keys(self) -> list[Key]:
+        """The study_id of every study."""
+        return [(study_id,) for study_id in self.index["study_id"].to_pylist()]
+
+
+def of_keys(table: pa.Table, keys: list[Key] | tuple[Key, ...]) -> pa.Table:
+    """The rows of a table whose study_id is one of the keys, in the order of the table."""
+    return table.filter(pc.is_in(table["study_id"], value_set=pa.array([key[0] for key in keys], pa.int64())))
+
+
+def _require(corpus: mimic.Corpus, settings: Prepare) -> None:
+    """Refuses settings that need a table which is not there."""
+    needs = {
+        "chexpert": (settings.subset != "random", f'subset = "{settings.subset}"'),
+        "metadata": (settings.priors == "supply", 'priors = "supply"'),
+    }
+    for name, (is_needed, setting) in needs.items():
+        if is_needed and name not in corpus.tables:
+            raise InputError(
+                f"[prepare] {setting} needs mimic-cxr-2.0.0-{name}.csv.gz",
+                where=str(corpus.root),
+                fix="download it from MIMIC-CXR-JPG on PhysioNet into this folder, or change the setting",
+            )
+
+
+def _write_phantom(folder: Path, settings: Phantom) -> None:
+    """Writes the phantom corpus, unless it is there: its marker is written last."""
+    marker, content = folder / "done", f"{RECIPE} {settings.model_dump_json()}"
+    if marker.exists() and marker.read_text("utf-8") == content:
+        return
+    shutil.rmtree(folder, ignore_errors=True)
+    with writing(folder), Progress("phantom", settings.studies) as progress:
+        written = phantom.write(
+            folder,
+            count=settings.studies,
+            seed=settings.seed,
+            proportions=settings.proportions,
+            size_px=settings.image_size,
+        )
+        for _ in written:
+            progress.add()
+    with atomic(marker) as temporary:
+        temporary.write_text(content, "utf-8")

@@ -1,0 +1,95 @@
+"""How work spreads over processes: the same function on each item, here or in local workers.
+
+A shard `i/n` of a cluster job takes every n-th part of a partition (`store.fill`); nothing else differs.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import threading
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import islice
+from typing import Protocol, TypeVar
+
+from laudo.errors import LaudoError
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True)
+class Shard:
+    """Part `index` of `count`, counted from 0: it owns the parts whose number is index modulo count."""
+
+    index: int
+    count: int
+
+    @classmethod
+    def parse(cls, text: str) -> Shard:
+        """Reads `3/200` (the fourth of two hundred), as a Slurm array passes it."""
+        try:
+            index, count = (int(part) for part in text.split("/"))
+        except ValueError:
+            index, count = -1, 0
+        if not 0 <= index < count:
+            raise LaudoError(
+                f"'{text}' is not a shard", fix="give INDEX/COUNT counted from 0, for example --shard 0/4"
+            )
+        return cls(index, count)
+
+
+WHOLE = Shard(0, 1)
+
+
+def workers() -> int:
+    """Processes to use: the cores that this process may run on."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+class Over(Protocol):
+    """`over(function, items)` yields `function(item)` for each item, in the items' order."""
+
+    def __call__(self, function: Callable[[Item], Result], items: Iterable[Item], /) -> Iterator[Result]: ...
+
+
+@contextmanager
+def pool(processes: int | None = None) -> Iterator[Over]:
+    """Local worker processes for as long as the block lasts; with one core, this process does the work.
+
+    The function must be importable by name. A few items a worker are in flight at a time, so that
+    memory does not grow with the number of items. An exception in a worker is raised here.
+    """
+    count = processes or workers()
+    if count == 1:
+        yield map
+        return
+    with ProcessPoolExecutor(
+        count, mp_context=multiprocessing.get_context("spawn"), initializer=_leave_with_parent
+    ) as executor:
+
+        def over(function: Callable[[Item], Result], items: Iterable[Item], /) -> Iterator[Result]:
+            source = iter(items)
+            waiting = deque(executor.submit(function, item) for item in islice(source, 8 * count))
+            while waiting:
+                result = waiting.popleft().result()
+                waiting.extend(executor.submit(function, item) for item in islice(source, 1))
+                yield result
+
+        yield over
+
+
+def _leave_with_parent() -> None:
+    """Ends this worker when its parent ends: after `kill -9` it would wait for work for ever."""
+
+    def watch() -> None:
+        parent = multiprocessing.parent_process()
+        assert parent is not None
+        parent.join()
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()

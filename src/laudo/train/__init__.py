@@ -1,0 +1,84 @@
+"""train: LoRA of the reporting model on accepted translations, as the paper tuned MedGemma-4B.
+
+    examples      what is learnt, and its tensors
+    loss          sums over the answers' tokens
+    loop          the Trainer, its arguments, its curves
+    checkpoints   which checkpoints can be gone on from
+
+A killed training goes on from its last complete checkpoint. The weights with the lowest validation loss
+become the adapter.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Mapping, Sequence
+from functools import partial
+from pathlib import Path
+
+from transformers import set_seed
+
+from laudo.engines.loading import Loaded, library_settings, load
+from laudo.errors import LaudoError, NotReady
+from laudo.experiment import Experiment, Plan
+from laudo.store import Row, is_done, make
+from laudo.train.checkpoints import last_complete
+from laudo.train.examples import TrainingPair, training_pairs
+from laudo.train.loop import curves, trainer, with_lora
+
+ADAPTER = "adapter"
+"""The folder of the adapter, beside the rows of `training`."""
+
+_CHECKPOINTS = "checkpoints"
+
+
+def run(plan: Plan) -> bool:
+    """Makes `training` and, in its folder, `adapter/`.
+
+    Returns:
+        Whether there was anything to do; False where no arm of the experiment is tuned.
+
+    Raises:
+        ExperimentError: the experiment prepares no images.
+        LaudoError: it was started in several processes.
+        NotReady: no training or no validation study has an accepted translation.
+    """
+    if plan.training is None or is_done(plan.training):
+        return False
+    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+        raise LaudoError(
+            "training in several processes is not supported yet",
+            fix="run laudo train in one process, on one GPU",
+        )
+    plan.experiment.require_images()
+    pairs = {split: _require_pairs(plan, split) for split in ("train", "validate")}
+    make(plan.training, partial(_train, plan.experiment, pairs), files=ADAPTER)
+    # Not before `training` is done: until then a rerun goes on from them.
+    shutil.rmtree(plan.training.folder / _CHECKPOINTS, ignore_errors=True)
+    return True
+
+
+def _require_pairs(plan: Plan, split: str) -> list[TrainingPair]:
+    pairs = training_pairs(plan, split)
+    if not pairs:
+        raise NotReady(
+            f"no {split} study has an accepted translation",
+            where=str(plan.verdicts.folder),
+            fix=f"raise [prepare] {split}, or look at why the checks fail",
+        )
+    return pairs
+
+
+def _train(experiment: Experiment, pairs: Mapping[str, Sequence[TrainingPair]], folder: Path) -> list[Row]:
+    """Trains, leaves `adapter/` in the folder, and returns the curves."""
+    settings = experiment.train
+    checkpoints, adapter = folder / _CHECKPOINTS, folder / ADAPTER
+    with library_settings():
+        set_seed(settings.seed)
+        model, processor = load(experiment.reporter)
+        tuning = trainer(Loaded(with_lora(model, settings), processor), settings, pairs, checkpoints)
+        tuning.train(resume_from_checkpoint=last_complete(checkpoints))
+        shutil.rmtree(adapter, ignore_errors=True)
+        tuning.model.save_pretrained(str(adapter))
+    return curves(tuning.state.log_history)
