@@ -260,7 +260,7 @@ def test_a_source_that_is_stale_is_waited_for_and_named(tmp_path):
     assert state(above).word == "waits" and state(above).reasons == ("waits for squares",)
     with pytest.raises(NotReady, match=r"squares is stale \(seed: 1 -> 2\)"):
         fill(above, KEYS, squares, part_size=3)
-    with pytest.raises(NotReady, match="cubes is waits"):
+    with pytest.raises(NotReady, match="cubes waits for squares"):
         rows(above)
 
 

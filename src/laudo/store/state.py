@@ -70,10 +70,18 @@ def require(*partitions: Partition) -> None:
         now = state(partition, seen)
         if not now.done:
             raise NotReady(
-                f"{partition.name} is {now.word}" + (f" ({'; '.join(now.reasons)})" if now.reasons else ""),
+                f"{partition.name} {_predicate(now)}",
                 where=str(partition.folder),
                 fix=f"{partition.command}, or laudo run EXPERIMENT",
             )
+
+
+def _predicate(now: State) -> str:
+    """What is said of a partition that is not done: `is stale (...)`, `waits for ...`."""
+    reasons = "; ".join(now.reasons)
+    if now.word == "waits":
+        return reasons
+    return f"is {now.word} ({reasons})" if reasons else f"is {now.word}"
 
 
 def _state(partition: Partition, seen: Seen) -> State:
