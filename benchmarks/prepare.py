@@ -28,9 +28,7 @@ root = "{root}"
 images = "none"
 [translate]
 model = "phantom:translator"
-[train]
-model = "phantom:reporter"
-[generate]
+[reporter]
 model = "phantom:reporter"
 [arms.zero_shot]
 [evaluate.bertscore_pt]
