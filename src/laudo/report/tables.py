@@ -10,9 +10,7 @@ import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
-from typing import NamedTuple
-
-import pyarrow.compute as pc
+from typing import TYPE_CHECKING, NamedTuple
 
 from laudo import store
 from laudo.census import Census
@@ -20,6 +18,9 @@ from laudo.experiment.plan import Plan
 from laudo.store import Partition, Row, Source, used
 from laudo.store.state import Seen, digests_of, state
 from laudo.vocabulary import LABELS, SPLITS, Verdict
+
+if TYPE_CHECKING:
+    import pyarrow.compute as pc
 
 _COLUMNS: Mapping[str, tuple[str, ...]] = {
     "census": ("value", "note"),
@@ -148,13 +149,13 @@ class Tables:
 
     def studies(self, study_ids: Iterable[int]) -> dict[int, Row]:
         """study_id -> its target and images, of some studies."""
-        where = pc.field("study_id").isin([*study_ids])
+        where = _field("study_id").isin([*study_ids])
         rows = self._rows(self.plan.studies, "study_id", "target", "images", where=where)
         return {row["study_id"]: row for row in rows}
 
     def translations(self, study_ids: Iterable[int]) -> dict[int, Row]:
         """study_id -> verdict and final Portuguese sections, of some studies."""
-        where = pc.field("study_id").isin([*study_ids])
+        where = _field("study_id").isin([*study_ids])
         rows = self._rows(self.plan.verdicts, "study_id", "verdict", "sections_pt", where=where)
         return {row["study_id"]: row for row in rows}
 
@@ -197,7 +198,7 @@ class Tables:
     def scores(self) -> dict[str, dict[str, dict[int, StudyScore]]]:
         """arm -> measure -> study_id -> its score over all labels."""
         scores: dict[str, dict[str, dict[int, StudyScore]]] = {arm: {} for arm in self.experiment.arms}
-        of_all_labels = pc.field("label") == ""
+        of_all_labels = _field("label") == ""
         for (arm, _), partition in self.plan.scores.items():
             columns = ("study_id", "metric", "value", "statistics", "why")
             for row in self._rows(partition, *columns, where=of_all_labels):
@@ -256,3 +257,10 @@ def _counted(generations: Sequence[Row]) -> GenerationCounts:
 
 def _finite(value: float | None) -> float | None:
     return value if value is not None and math.isfinite(value) else None
+
+
+def _field(name: str) -> pc.Expression:
+    """A column to filter by. Arrow's functions are imported only here, as `laudo status` needs none."""
+    import pyarrow.compute as pc
+
+    return pc.field(name)

@@ -14,7 +14,6 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 
 def of_bytes(content: bytes) -> str:
@@ -65,14 +64,16 @@ def _leaves(array: pa.Array, place: str) -> Iterator[tuple[str, bytes | memoryvi
     kind = array.type
     yield f"{place}.valid", array.is_valid().to_numpy(zero_copy_only=False).tobytes()
     if pa.types.is_struct(kind):
-        for index, field in enumerate(kind):
-            yield from _leaves(pc.struct_field(array, [index]), f"{place}.{field.name}")
+        for field, values in zip(kind, array.flatten(), strict=True):
+            yield from _leaves(values, f"{place}.{field.name}")
     elif pa.types.is_map(kind) or pa.types.is_list(kind):
-        yield f"{place}.lengths", _int64(pc.list_value_length(_as_list(array)))
-        yield from _leaves(pc.list_flatten(_as_list(array)), f"{place}.items")
+        lists = _as_list(array)
+        yield f"{place}.lengths", _int64(lists.value_lengths())
+        yield from _leaves(lists.flatten(), f"{place}.items")
     elif pa.types.is_string(kind):
-        yield f"{place}.lengths", _int64(pc.binary_length(array))
-        yield f"{place}.text", _characters(array)
+        lengths, characters = _strings(array)
+        yield f"{place}.lengths", lengths
+        yield f"{place}.text", characters
     elif pa.types.is_null(kind):
         return
     else:
@@ -87,22 +88,22 @@ def _as_list(array: pa.Array) -> pa.Array:
     return array.cast(pa.list_(pairs))
 
 
-def _characters(strings: pa.Array) -> memoryview:
-    """The UTF-8 of strings, one after the other: Arrow holds it so, between the first and the last offset."""
-    strings = pc.fill_null(strings, "")
-    _, offsets, characters = strings.buffers()
-    places = np.frombuffer(offsets, np.int32)[strings.offset : strings.offset + len(strings) + 1]
+def _strings(array: pa.Array) -> tuple[bytes, memoryview]:
+    """The lengths of strings in bytes, and their UTF-8 one after the other, as Arrow holds it."""
+    array = array.fill_null("")
+    _, offsets, characters = array.buffers()
+    places = np.frombuffer(offsets, np.int32)[array.offset : array.offset + len(array) + 1]
     if not len(places) or characters is None:
-        return memoryview(b"")
-    return memoryview(characters)[places[0] : places[-1]]
+        return np.zeros(len(array), np.int64).tobytes(), memoryview(b"")
+    return np.diff(places).astype(np.int64).tobytes(), memoryview(characters)[places[0] : places[-1]]
 
 
 def _int64(lengths: pa.Array) -> bytes:
-    return bytes(pc.fill_null(lengths, 0).cast(pa.int64()).to_numpy(zero_copy_only=False).tobytes())
+    return bytes(lengths.fill_null(0).cast(pa.int64()).to_numpy(zero_copy_only=False).tobytes())
 
 
 def _numbers(array: pa.Array) -> np.ndarray[Any, Any]:
     if pa.types.is_temporal(array.type):
         array = array.cast(pa.int64())
     zero = False if pa.types.is_boolean(array.type) else pa.scalar(0, array.type)
-    return np.ascontiguousarray(pc.fill_null(array, zero).to_numpy(zero_copy_only=False))
+    return np.ascontiguousarray(array.fill_null(zero).to_numpy(zero_copy_only=False))

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from laudo.errors import InputError
@@ -15,6 +14,9 @@ from laudo.store import content
 from laudo.store.disk import read_json, writing
 from laudo.store.partition import Partition
 from laudo.store.state import DONE, require
+
+if TYPE_CHECKING:
+    import pyarrow.compute as pc
 
 Row = dict[str, Any]
 

@@ -10,6 +10,7 @@ import json
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
 
@@ -191,12 +192,26 @@ def digests_of(partition: Partition) -> Mapping[str, str]:
     return done["columns"] if isinstance(done, dict) else {}
 
 
-def _load(path: Path) -> dict[str, Any] | Literal["absent", "damaged", "older"]:
+Loaded = dict[str, Any] | Literal["absent", "damaged", "older"]
+
+
+def _load(path: Path) -> Loaded:
+    """What one of the two files holds; a look at a plan asks for the same file many times."""
     try:
-        value = json.loads(path.read_text("utf-8"))
+        status = path.stat()
     except (FileNotFoundError, NotADirectoryError):
         return "absent"
-    except (OSError, ValueError):
+    except OSError:
+        return "damaged"
+    return _parse(path, (status.st_ino, status.st_mtime_ns, status.st_size))
+
+
+@lru_cache(maxsize=128)
+def _parse(path: Path, version: tuple[int, int, int]) -> Loaded:
+    """Parses a file. `version` tells it from an earlier file at its path; the result must not be changed."""
+    try:
+        value = json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError, RecursionError):
         return "damaged"
     if not isinstance(value, dict):
         return "damaged"
@@ -204,9 +219,7 @@ def _load(path: Path) -> dict[str, Any] | Literal["absent", "damaged", "older"]:
         return "older" if "laudo" in value and "format" not in value else "damaged"
     if value["checksum"] != checksum(value):
         return "damaged"
-    if value.get("format") != FORMAT:
-        return "older"
-    return value if _is_well_formed(path.name, value) else "damaged"
+    return value if value.get("format") == FORMAT else "older"
 
 
 def checksum(content: Mapping[str, Any]) -> str:
@@ -215,26 +228,6 @@ def checksum(content: Mapping[str, Any]) -> str:
     Without it a flipped bit could turn a setting into another, and finished rows into stale ones.
     """
     return digest_of_json({name: value for name, value in content.items() if name != "checksum"})
-
-
-def _is_well_formed(name: str, value: Mapping[str, Any]) -> bool:
-    identity = value.get("identity")
-    if not isinstance(identity, dict) or not isinstance(value.get("keys"), str):
-        return False
-    if not _has(identity, table=str, recipe=int, settings=dict, sources=dict):
-        return False
-    if not all(isinstance(columns, dict) for columns in identity["sources"].values()):
-        return False
-    if name == CONFIG:
-        return _has(value, parts=int)
-    if not _has(value, rows=int, parts=dict, files=dict, columns=dict):
-        return False
-    entries = [*value["parts"].values(), *value["files"].values()]
-    return all(isinstance(entry, dict) and _has(entry, bytes=int, digest=str) for entry in entries)
-
-
-def _has(value: Mapping[str, Any], **kinds: type) -> bool:
-    return all(isinstance(value.get(key), kind) for key, kind in kinds.items())
 
 
 def _sizes(folder: Path) -> dict[str, int]:

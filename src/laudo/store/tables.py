@@ -10,11 +10,14 @@ settings and sources: `laudo status` then says so, and the next run makes the ta
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from laudo.vocabulary import LABELS
+
+if TYPE_CHECKING:
+    import pyarrow.compute as pc
 
 TIME_COLUMNS = frozenset({"seconds"})
 """Columns that differ from run to run. They are not content: nothing is made again because of them."""
@@ -165,6 +168,8 @@ patient's last study before it, `prior_report` that study's English target where
 
 def used(split: str | None = None) -> pc.Expression:
     """The studies that are used, of one split or of all: `store.rows(plan.studies, where=used("test"))`."""
+    import pyarrow.compute as pc  # a tenth of a second, which `laudo status` need not spend
+
     is_used = pc.field("excluded").is_null()
     return is_used if split is None else is_used & (pc.field("split") == split)
 
