@@ -162,6 +162,27 @@ def saved(path: Path, kind: str) -> Path:
     return path
 
 
+def of_greys(path: Path, pixels: Any) -> Path:
+    Image.fromarray(pixels).save(path)
+    return path
+
+
+def colour_of_16_bits(path: Path, values: Any) -> Path:
+    """An RGB PNG of 16 bits (PNG 11.2.2): Pillow cannot write one."""
+    rows = np.repeat(values.astype(">u2")[:, :, None], 3, 2).reshape(len(values), -1)
+    scanlines = b"".join(b"\0" + row.tobytes() for row in rows)
+    head = struct.pack(">IIBBBBB", values.shape[1], values.shape[0], 16, 2, 0, 0, 0)
+    chunks = [(b"IHDR", head), (b"IDAT", zlib.compress(scanlines)), (b"IEND", b"")]
+    path.write_bytes(
+        b"\x89PNG\r\n\x1a\n"
+        + b"".join(
+            struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
+            for name, data in chunks
+        )
+    )
+    return path
+
+
 BAD = {
     "absent": (lambda d: d / "a.jpg", "No such file or directory"),
     "a folder": (lambda d: (d / "a.jpg").mkdir() or d / "a.jpg", "Is a directory"),
@@ -200,7 +221,23 @@ BAD = {
         lambda d: labelled(d / "a.png"),
         "99 % of its pixels have grey values from 0 to 0",
     ),
-    "flat 16 bits": (lambda d: flat(d / "a.png"), "every pixel has the grey value 0"),
+    "flat 16 bits": (lambda d: flat(d / "a.png"), "every pixel has the value "),
+    "16 bits of few levels": (
+        lambda d: of_greys(d / "a.png", (RAMP // 9).astype(np.uint16)),
+        "99 % of its pixels have values from 0 to 28",
+    ),
+    "12 bits in 16-bit colour": (
+        lambda d: colour_of_16_bits(d / "a.png", RAMP.astype(np.uint16) * 16),
+        "99 % of its pixels have grey values from 0 to 15",
+    ),
+    "8 bits of 16 levels": (
+        lambda d: of_greys(d / "a.png", RAMP // 16),
+        "99 % of its pixels have grey values from 0 to 15",
+    ),
+    "a film almost black": (
+        lambda d: of_greys(d / "a.jpg", RAMP // 10),
+        "99 % of its pixels have grey values",
+    ),
     "transparent": (lambda d: transparent(d / "a.png"), "every pixel has the grey value 0"),
     "animated": (lambda d: animated(d / "a.png"), "it holds 2 pictures"),
     "two photographs": (lambda d: two_photographs(d / "a.jpg"), "it holds 2 pictures"),

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageOps
 
 from films import DEEP, dicom, negative
 from laudo.errors import LaudoError
@@ -49,7 +49,8 @@ def test_a_cached_film_is_a_grey_jpeg_of_the_requested_size(source: Path, target
         assert (image.format, image.mode, image.size) == ("JPEG", "L", small.size)
         assert np.abs(np.asarray(image, np.int16) - np.asarray(small)).mean() < 2
     digest = film.digest
-    assert film == CachedFilm(*small.size, digest=digest, fingerprint=fingerprint(small), warning=None)
+    marks = {"fingerprint": fingerprint(small), "mirrored": fingerprint(ImageOps.mirror(small))}
+    assert film == CachedFilm(*small.size, digest=digest, warning=None, **marks)
     assert max(film.width, film.height) == 100
     assert [path.name for path in target.parent.iterdir()] == ["a.jpg"]
 

@@ -124,6 +124,119 @@ def test_a_modality_table_comes_first(tmp_path: Path) -> None:
     assert np.abs(grey(path) - expected).max() <= 1
 
 
+def short(items: list[Dataset]) -> list[Dataset]:
+    items[0].LUTData = list(items[0].LUTData)[:100]
+    return items
+
+
+# --- what tags say wrongly -------------------------------------------------------------------------------
+
+BODY = 600 + DEEP // 2
+"""From 600 on the left to 2640, as a film without its surroundings."""
+
+STRETCHED = np.clip((BODY - 608.0) / (2632 - 608.0), 0, 1) * 255
+"""The percentiles 0.5 and 99.5 of 256 equal steps are the second lowest and the second highest."""
+
+
+@pytest.mark.parametrize(
+    "tags",
+    [
+        {"WindowCenter": 128, "WindowWidth": 256, "BitsStored": 12},
+        {"WindowCenter": 40, "WindowWidth": 400},
+        {"WindowCenter": 32768, "WindowWidth": 65536},
+        {"WindowCenter": 60000, "WindowWidth": 10},
+        {"WindowCenter": 2000, "WindowWidth": 20, "VOILUTFunction": "SIGMOID"},
+        {"VOILUTSequence": table(5000, [7, 7, 7])},
+        {"VOILUTSequence": table(5000, [0, 7])},
+    ],
+    ids=lambda tags: " ".join(map(str, tags.values()))[:30],
+)
+def test_a_window_of_another_range_gives_way_to_the_films_own_with_a_warning(
+    tmp_path: Path, tags: dict[str, Any]
+) -> None:
+    path = dicom(tmp_path / "a.dcm", BODY, **tags)
+    assert np.abs(grey(path) - STRETCHED).max() <= 2
+    assert decode(path).warning == ImageWarning.STRETCHED
+
+
+def test_a_wrong_window_and_a_wrong_tag_have_one_warning_of_both(tmp_path: Path) -> None:
+    chest = draw([], view="PA", size_px=300, seed=2).astype(np.uint16) * 16
+    tags = {"PhotometricInterpretation": "MONOCHROME1", "WindowCenter": 60000, "WindowWidth": 10}
+    film = decode(dicom(tmp_path / "a.dcm", 4095 - chest, **tags))
+    false = decode(dicom(tmp_path / "b.dcm", chest, **tags))
+    assert film.warning == ImageWarning.STRETCHED
+    assert false.warning == ImageWarning.STRETCHED_AND_INVERTED
+
+
+@pytest.mark.parametrize("sign", [0, 1])
+@pytest.mark.parametrize("rubbish", [0, 0b1010])
+def test_the_stored_bits_end_at_high_bit(tmp_path: Path, sign: int, rubbish: int) -> None:
+    """PS3.5 8.1.1, its second example: 12 bits stored, High Bit 15, anything below them."""
+    values = DEEP.astype(np.int16) - 2048 * sign
+    window = {"WindowCenter": 2048 - 2048 * sign, "WindowWidth": 4096, "PixelRepresentation": sign}
+    usual = grey(dicom(tmp_path / "a.dcm", values, BitsStored=16, HighBit=15, **window))
+    words = (values.astype(np.int32) << 4 | rubbish).astype(np.uint16)
+    assert np.array_equal(grey(dicom(tmp_path / "b.dcm", words, HighBit=15, **window)), usual)
+
+
+def test_an_overlay_above_the_stored_bits_is_no_part_of_the_film(tmp_path: Path) -> None:
+    window = {"WindowCenter": 2048, "WindowWidth": 4096}
+    plain = grey(dicom(tmp_path / "a.dcm", DEEP, **window))
+    overlay = DEEP.copy()
+    overlay[10:20] |= 1 << 12
+    assert np.array_equal(grey(dicom(tmp_path / "b.dcm", overlay, **window)), plain)
+
+
+@pytest.mark.parametrize("name", ["VOILUTSequence", "ModalityLUTSequence"])
+@pytest.mark.parametrize("odd", [0, 1])
+def test_a_table_of_8_bits_may_be_packed_two_to_a_word(tmp_path: Path, name: str, odd: int) -> None:
+    """Entry n of the table is n; the first of two in a word is its low byte (CP-522)."""
+    entries = bytes(range(256))[: 256 - odd]
+    item = Dataset()
+    item.add_new("LUTDescriptor", "US", [len(entries), 0, 8])
+    item.add_new("LUTData", "OW", entries + bytes(odd))
+    film = np.tile(np.arange(256, dtype=np.uint16), (64, 1))
+    tags = {name: [item], "WindowCenter": 128, "WindowWidth": 256}
+    top = 255 - odd
+    expected = np.minimum(film, top) * (255 / top if name == "VOILUTSequence" else 1)
+    assert np.abs(grey(dicom(tmp_path / "a.dcm", film, **tags)) - expected).max() <= 1
+
+
+def test_a_modality_table_of_12_bits(tmp_path: Path) -> None:
+    item = table(0, [4095 - n for n in range(4096)])[0]
+    item.LUTDescriptor = [4096, 0, 12]
+    tags = {"ModalityLUTSequence": [item], "WindowCenter": 2048, "WindowWidth": 4096}
+    expected = np.rint((4095 - DEEP) / 4095 * 255)
+    assert np.abs(grey(dicom(tmp_path / "a.dcm", DEEP, **tags)) - expected).max() <= 1
+
+
+def test_padding_that_no_pixel_can_have_is_no_padding(tmp_path: Path) -> None:
+    """White pixels of 8 bits are 255, and not 65535 cut to 8 bits."""
+    film = np.tile(np.arange(256, dtype=np.uint8), (64, 1))
+    tags = {"BitsAllocated": 8, "BitsStored": 8, "HighBit": 7, "PixelData": film.tobytes()}
+    window = {"WindowCenter": 128, "WindowWidth": 256}
+    path = dicom(tmp_path / "a.dcm", film, PixelPaddingValue=65535, **tags, **window)
+    assert np.abs(grey(path) - film).max() <= 1
+
+
+@pytest.mark.parametrize(
+    ("tags", "size"),
+    [
+        ({"PixelAspectRatio": [2, 1]}, (256, 128)),
+        ({"PixelAspectRatio": [1, 2]}, (512, 64)),
+        ({"PixelSpacing": [0.2, 0.1]}, (256, 128)),
+        ({"ImagerPixelSpacing": [0.1, 0.2]}, (512, 64)),
+        ({"PixelSpacing": [0.143, 0.1431]}, (256, 64)),
+        ({"PixelSpacing": [0, 0], "PixelAspectRatio": [1, 1]}, (256, 64)),
+    ],
+)
+def test_a_film_has_square_pixels(tmp_path: Path, tags: dict[str, Any], size: tuple[int, int]) -> None:
+    """Spacing and ratio are vertical before horizontal (PS3.3 10.7.1.3 and C.7.6.3.1.7)."""
+    image = decode(dicom(tmp_path / "a.dcm", DEEP, **tags)).image
+    assert image.size == size
+    assert np.ptp(np.asarray(image)) == 255
+
+
 def padded(value: int) -> np.ndarray[Any, Any]:
     """A narrow range in the middle, and a quarter of padding on the left."""
     pixels = 1000 + DEEP // 16
@@ -255,15 +368,18 @@ def test_lossless_encodings_give_the_same_picture(name: str) -> None:
         ({"PhotometricInterpretation": "PALETTE COLOR"}, "PALETTE COLOR"),
         ({"PixelData": DEEP.tobytes()[:100]}, "pixel data"),
         ({"Rows": 4, "PixelData": DEEP[:4].tobytes()}, "256 x 4 pixels"),
-        ({"WindowCenter": 60000, "WindowWidth": 10}, "every pixel has the grey value 0"),
-        (
-            {"WindowCenter": 60000, "WindowWidth": 10, "PixelPaddingValue": 4080},
-            "every pixel has the grey value 0",
-        ),
         ({"PixelPaddingValue": 0, "PixelPaddingRangeLimit": 4095}, "every pixel is padding"),
-        ({"VOILUTSequence": table(5000, [7, 7, 7])}, "every pixel has the grey value 0"),
-        ({"VOILUTSequence": table(5000, [0, 7])}, "every pixel has the grey value 0"),
-        ({"PixelData": bytes(2 * DEEP.size)}, "every pixel has the grey value 0"),
+        ({"PixelData": bytes(2 * DEEP.size)}, "every pixel has the stored value 0"),
+        ({"PixelData": (DEEP // 160).tobytes()}, "99 % of its pixels have stored values from 0 to 25"),
+        (
+            {"VOILUTSequence": table(0, [7, 7]), "PixelData": (DEEP // 160).tobytes()},
+            "99 % of its pixels have stored values from 0 to 25",
+        ),
+        ({"VOILUTSequence": short(table(0, list(range(4096))))}, "its table has 100 entries, and 4096"),
+        ({"ModalityLUTSequence": short(table(0, list(range(4096))))}, "its table has 100 entries, and 4096"),
+        ({"HighBit": 9}, "High Bit 9 of 12 bits stored in 16"),
+        ({"HighBit": 16}, "High Bit 16 of 12 bits stored in 16"),
+        ({"PixelSpacing": [0.1, 0.9]}, "its pixels are 0.111 times as high as wide"),
         ({"BitsAllocated": None}, "Bits Allocated"),
         ({"PhotometricInterpretation": None}, "1 frame(s) of unnamed pixels"),
         ({"Rows": 60000, "Columns": 60000}, "its head promises over 89478485 pixels"),

@@ -8,7 +8,7 @@ import csv
 import io
 from collections.abc import Callable
 from functools import cache
-from itertools import combinations
+from itertools import combinations, product
 
 import pytest
 from hypothesis import given
@@ -17,7 +17,7 @@ from PIL import Image, ImageFilter, ImageOps
 
 from films import RAMP, REAL, real
 from laudo.images import decode, fingerprint, same_exposure
-from laudo.images.exposure import distance
+from laudo.images.exposure import SAME_BITS, distance
 from laudo.images.polarity import STRONG, polarity
 from laudo.phantom.draw import draw
 
@@ -74,6 +74,22 @@ def real_films() -> dict[str, tuple[str, Image.Image]]:
 def test_a_drawn_film_rendered_otherwise_is_the_same_exposure(view: str, name: str) -> None:
     film = drawn(view, 1)
     assert same_exposure(fingerprint(film), fingerprint(RENDERINGS[name](film)))
+
+
+@pytest.mark.parametrize("name", RENDERINGS)
+def test_a_drawn_film_mirrored_and_rendered_otherwise_is_found_by_its_mirrored_fingerprint(name: str) -> None:
+    film = drawn("PA", 1)
+    mirrored = RENDERINGS[name](ImageOps.mirror(film))
+    assert not same_exposure(fingerprint(film), fingerprint(mirrored))
+    assert same_exposure(fingerprint(film), fingerprint(ImageOps.mirror(mirrored)))
+
+
+@real
+def test_no_real_film_is_the_mirror_of_another() -> None:
+    films = [film for _, film in real_films().values()]
+    prints = [fingerprint(film) for film in films]
+    mirrored = [fingerprint(ImageOps.mirror(film)) for film in films]
+    assert min(distance(a, b) for a, b in product(prints, mirrored)) > 2 * SAME_BITS
 
 
 def test_other_patients_and_views_drawn_are_other_exposures() -> None:

@@ -67,7 +67,7 @@ def test_every_word_of_the_vocabulary_has_one_for_the_reader(words: Catalogue) -
 
 def test_a_reason_to_leave_out_a_studys_first_image_is_a_reason_to_exclude_the_study() -> None:
     # Both presuppose an image that is used, so no first image has them.
-    never_first = {ImageExclusion.NOT_NEEDED, ImageExclusion.SAME_EXPOSURE}
+    never_first = {ImageExclusion.NOT_NEEDED, ImageExclusion.SAME_EXPOSURE, ImageExclusion.MIRRORED}
     assert set(ImageExclusion) == EXCLUSION_WITHOUT_IMAGE.keys() | never_first
     assert not EXCLUSION_WITHOUT_IMAGE.keys() & never_first
 

@@ -127,6 +127,8 @@ class ImageExclusion(StrEnum):
     """The study has as many images as requested before this one."""
     SAME_EXPOSURE = "same exposure"
     """It repeats an image of the study that is used."""
+    MIRRORED = "same exposure, mirrored"
+    """It repeats an image that is used with left and right exchanged; which of them is right is not known."""
 
 
 EXCLUSION_WITHOUT_IMAGE: Mapping[ImageExclusion, Exclusion] = {
@@ -146,6 +148,9 @@ class ImageWarning(StrEnum):
     """The photometric tag of the file contradicts the picture, so it was inverted."""
     LOOKS_INVERTED = "looks inverted"
     """The lungs are brighter than mediastinum and abdomen; the picture is as in the file."""
+    STRETCHED = "contrast stretched"
+    """Its window or table shows almost nothing, so its own range fills the grey scale."""
+    STRETCHED_AND_INVERTED = "contrast stretched, shown inverted"
 
 
 def kind(reason: str) -> str:

@@ -18,6 +18,8 @@ _LATER = {Exclusion.IMAGE_FILE_MISSING, Exclusion.NO_REPORT}
 _WARNINGS = {
     ImageWarning.SHOWN_INVERTED: "the photometric tag contradicts the picture",
     ImageWarning.LOOKS_INVERTED: "the lungs are brighter than mediastinum and abdomen",
+    ImageWarning.STRETCHED: "its window or table shows almost nothing",
+    ImageWarning.STRETCHED_AND_INVERTED: "neither its window nor its photometric tag fits the picture",
 }
 
 _TABLES: Sequence[tuple[Topic, str, Sequence[str]]] = [

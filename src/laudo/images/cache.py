@@ -11,7 +11,7 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from PIL import Image
+from PIL import Image, ImageOps
 
 from laudo.images.decoding import decode, fit
 from laudo.images.exposure import fingerprint
@@ -21,7 +21,7 @@ from laudo.store.content import of_bytes
 from laudo.store.disk import atomic, writing
 from laudo.vocabulary import DicomRecipe
 
-_FORMAT = 1
+_FORMAT = 2
 """Raise this number when the code makes other pixels, fingerprints or warnings of the same source."""
 
 _QUALITY = 95
@@ -35,6 +35,7 @@ class CachedFilm(NamedTuple):
         width, height: in pixels.
         digest: of its JPEG without the comment, so that it is the same wherever and whenever it was made.
         fingerprint: as `fingerprint` gives it.
+        mirrored: the fingerprint of the film with left and right exchanged.
         warning: as `decode` gives it.
     """
 
@@ -42,6 +43,7 @@ class CachedFilm(NamedTuple):
     height: int
     digest: str
     fingerprint: str
+    mirrored: str
     warning: str | None
 
 
@@ -72,13 +74,14 @@ def cache_film(
     film = decode(source, size_px=size_px, recipe=recipe, view=view)
     small = fit(film.image, size_px)
     _assert_can_be_decoded_again(source, small)
-    mark, warning = fingerprint(small), film.warning
-    jpeg = _encoded(small, origin | {"fingerprint": mark, "warning": warning})
+    mark, mirrored = fingerprint(small), fingerprint(ImageOps.mirror(small))
+    found = {"fingerprint": mark, "mirrored": mirrored, "warning": film.warning}
+    jpeg = _encoded(small, origin | found)
     with writing(target.parent):
         target.parent.mkdir(parents=True, exist_ok=True)
     with atomic(target) as temporary:
         temporary.write_bytes(jpeg)
-    return CachedFilm(*small.size, digest=_digest(jpeg), fingerprint=mark, warning=warning)
+    return CachedFilm(*small.size, _digest(jpeg), mark, mirrored, film.warning)
 
 
 def _origin(source: Path) -> dict[str, Any]:
@@ -98,7 +101,8 @@ def _cached(target: Path, origin: dict[str, Any]) -> CachedFilm | None:
         has_origin = {name: comment[name] for name in origin} == origin
         if not (has_origin and jpeg.endswith(_END_OF_JPEG)):
             return None
-        return CachedFilm(*size, _digest(jpeg), comment["fingerprint"], comment["warning"])
+        found = (comment[name] for name in ("fingerprint", "mirrored", "warning"))
+        return CachedFilm(*size, _digest(jpeg), *found)
     except (OSError, SyntaxError, ValueError, KeyError, TypeError):
         return None
 

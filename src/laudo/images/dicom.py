@@ -13,11 +13,16 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from PIL import Image
 
 from laudo.errors import LaudoError
+from laudo.images import dicom_tables
+from laudo.images.dicom_pixels import height_of_a_pixel, padding, stored_values
 from laudo.images.grey import (
+    MIN_RANGE,
     Film,
     UnreadableImage,
+    assert_holds_levels,
     assert_shows_something,
     assert_size,
+    grey_range,
     to_8_bits,
     usual_range,
 )
@@ -72,33 +77,63 @@ def decode(path: Path, data: bytes, *, recipe: DicomRecipe, view: str | None) ->
     """
     with _reasons(path):
         dataset, stored = _stored(path, data)
-        grey, padding = _rendered(stored, dataset, recipe)
-    if padding.all():
-        raise UnreadableImage(path, "every pixel is padding")
+        padding = _padding(stored, dataset, recipe)
+        if padding.all():
+            raise UnreadableImage(path, "every pixel is padding")
+        grey, stretched = _rendered(path, stored, dataset, inside=~padding, recipe=recipe)
+        ratio = height_of_a_pixel(dataset)
     assert_shows_something(path, _histogram(grey[~padding]).tolist())
     grey[padding] = 0
-    warning = None
     own_view = str(dataset.get("ViewPosition") or "")
     frontal = may_be_frontal(view) and may_be_frontal(own_view)
-    if frontal and looks_inverted(Image.fromarray(grey)):
-        grey, warning = 255 - grey, ImageWarning.SHOWN_INVERTED
+    inverted = frontal and looks_inverted(Image.fromarray(grey))
+    if inverted:
+        grey = 255 - grey
         grey[padding] = 0
-    return Film(Image.fromarray(equalised(grey) if recipe == "mimic_jpg" else grey), warning)
+    image = Image.fromarray(equalised(grey) if recipe == "mimic_jpg" else grey)
+    return Film(_with_square_pixels(path, image, ratio), _WARNINGS.get((stretched, inverted)))
 
 
-def _rendered(stored: Values, dataset: Any, recipe: DicomRecipe) -> tuple[Grey, Values]:
-    """Returns the grey levels as the tags want them, and which pixels are padding, both (rows, columns)."""
+_WARNINGS = {
+    (False, True): ImageWarning.SHOWN_INVERTED,
+    (True, False): ImageWarning.STRETCHED,
+    (True, True): ImageWarning.STRETCHED_AND_INVERTED,
+}
+"""The warning of a film that is (stretched, inverted)."""
+
+
+def _padding(stored: Values, dataset: Any, recipe: DicomRecipe) -> Values:
+    """Returns which pixels are padding, (rows, columns); MIMIC-CXR-JPG was made without looking for any."""
     import numpy as np
 
+    return np.zeros(stored.shape, bool) if recipe == "mimic_jpg" else padding(stored, dataset)
+
+
+def _rendered(
+    path: Path, stored: Values, dataset: Any, *, inside: Values, recipe: DicomRecipe
+) -> tuple[Grey, bool]:
+    """Returns the grey levels, (rows, columns), and whether they had to be stretched against the tags."""
     inverted = dataset.PhotometricInterpretation == "MONOCHROME1"
+    stretched = False
     if recipe == "mimic_jpg":
-        grey, padding = _whole_range(stored), np.zeros(stored.shape, bool)
+        grey = _whole_range(stored)
     else:
-        padding = _padding(stored, dataset)
-        grey = _windowed(stored, dataset, inside=~padding)
+        grey, stretched = _windowed(path, stored, dataset, inside=inside)
         # MONOCHROME1 and INVERSE say the same thing, and DX files must carry both: invert only once.
         inverted = inverted or dataset.get("PresentationLUTShape") == "INVERSE"
-    return 255 - grey if inverted else grey, padding
+    return 255 - grey if inverted else grey, stretched
+
+
+def _with_square_pixels(path: Path, image: Image.Image, ratio: float) -> Image.Image:
+    """Returns the film enlarged along the longer side of its pixels; `ratio` is height by width."""
+    if ratio == 1:
+        return image
+    width, height = image.size
+    size = (width, round(height * ratio)) if ratio > 1 else (round(width / ratio), height)
+    if max(size) > 4 * max(image.size):
+        raise UnreadableImage(path, f"its pixels are {ratio:.3g} times as high as wide")
+    assert_size(path, *size)
+    return image.resize(size, Image.Resampling.BILINEAR)
 
 
 @contextmanager
@@ -139,7 +174,7 @@ def _stored(path: Path, data: bytes) -> tuple[Any, Values]:
     if not (dataset.get("Rows") and dataset.get("Columns")):
         raise UnreadableImage(path, "its head has no size")
     assert_size(path, dataset.Columns, dataset.Rows)
-    stored = dataset.pixel_array
+    stored = stored_values(dataset)
     if stored.ndim != 2:
         raise UnreadableImage(path, f"its pixels have the shape {stored.shape}, not rows and columns")
     return dataset, stored
@@ -184,24 +219,60 @@ def _histogram(grey: Grey) -> Values:
     return np.bincount(grey.ravel(), minlength=256)
 
 
+_CLIPPED = 0.95
+"""Share of black and white pixels above which a window is of another range: collimation alone gives half."""
+
+
 # --- windows -----------------------------------------------------------------------------------------
 
 
-def _windowed(stored: Values, dataset: Any, *, inside: Values) -> Grey:
-    """Returns grey levels by modality LUT, then VOI LUT, else window, else percentiles of `inside`."""
-    import numpy as np
-    from pydicom.pixels.processing import apply_modality_lut
+def _windowed(path: Path, stored: Values, dataset: Any, *, inside: Values) -> tuple[Grey, bool]:
+    """Returns grey levels by modality LUT, then VOI LUT, else window, else percentiles of `inside`.
 
-    values = apply_modality_lut(stored, dataset).astype(np.float64)
-    if dataset.get("VOILUTSequence"):
-        return _through_table(values, dataset)
+    If the table or the window shows almost nothing, the percentiles are used too, and True is returned.
+    """
+    values = _modality(stored, dataset)
+    grey = _by_tags(values, dataset)
+    if grey is not None and not _shows_little(grey[inside]):
+        return grey, False
+    assert_holds_levels(path, stored[inside], name="stored value")
+    low, high = usual_range(values[inside])
+    return to_8_bits(values, low=low, high=high), grey is not None
+
+
+def _modality(stored: Values, dataset: Any) -> Values:
+    """Returns the values after the Modality LUT or the rescaling (PS3.3 C.11.1)."""
+    import numpy as np
+    from pydicom.pixels.processing import apply_rescale
+
+    items = dataset.get("ModalityLUTSequence")
+    if items:
+        return dicom_tables.load(dataset, items[0], signed=stored.dtype.kind == "i")(stored)
+    values: Values = apply_rescale(stored, dataset).astype(np.float64)
+    return values
+
+
+def _by_tags(values: Values, dataset: Any) -> Grey | None:
+    """Returns grey levels by the first VOI LUT, else by the first window; None where there is neither.
+
+    The range of a table's own entries fills the grey scale: many tables of 12 bits have a descriptor of 16.
+    """
+    items = dataset.get("VOILUTSequence")
+    if items:
+        table = dicom_tables.load(dataset, items[0], signed=values.min() < 0)
+        return to_8_bits(table(values), low=table.entries.min(), high=table.entries.max())
     centre, width = (_first(dataset.get(name)) for name in ("WindowCenter", "WindowWidth"))
     if centre is None or width is None or width <= 0:
-        low, high = usual_range(values[inside]) if inside.any() else (0.0, 0.0)
-        return to_8_bits(values, low=low, high=high)
-    return _through_window(
-        values, centre=centre, width=width, function=dataset.get("VOILUTFunction") or "LINEAR"
-    )
+        return None
+    function = dataset.get("VOILUTFunction") or "LINEAR"
+    return _through_window(values, centre=centre, width=width, function=function)
+
+
+def _shows_little(grey: Grey) -> bool:
+    """Returns whether fewer than `MIN_RANGE` levels are left, or almost only black and white."""
+    counts = _histogram(grey)
+    low, high = grey_range(counts.tolist())
+    return high - low < MIN_RANGE or bool(counts[0] + counts[255] > _CLIPPED * grey.size)
 
 
 def _through_window(values: Values, *, centre: float, width: float, function: str) -> Grey:
@@ -216,49 +287,6 @@ def _through_window(values: Values, *, centre: float, width: float, function: st
     if function == "LINEAR":
         high -= 1  # LINEAR counts whole values: a window of width 5 holds five of them
     return to_8_bits(values, low=low, high=high)
-
-
-def _through_table(values: Values, dataset: Any) -> Grey:
-    """Returns grey levels by the first VOI LUT; values outside of it take its first or last entry."""
-    import numpy as np
-
-    table, first_value = _table(dataset, signed=values.min() < 0)
-    places = np.clip(np.rint(values) - first_value, 0, len(table) - 1).astype(np.intp)
-    return to_8_bits(table[places], low=table.min(), high=table.max())
-
-
-def _table(dataset: Any, *, signed: bool) -> tuple[Values, int]:
-    """Returns the entries of the first VOI LUT, and the value that its first entry maps (PS3.3 C.11.2.1.1).
-
-    That value is signed if the values to be mapped are. pydicom decodes it as unsigned from a file without
-    explicit types whose pixels are unsigned and become negative only by rescaling; it is corrected here.
-    """
-    import numpy as np
-
-    item = dataset.VOILUTSequence[0]
-    count, first_value = item.LUTDescriptor[0] or 2**16, int(item.LUTDescriptor[1])
-    if signed and first_value >= 2**15:
-        first_value -= 2**16
-    entries = item.LUTData
-    if isinstance(entries, bytes):
-        _, little_endian = dataset.original_encoding
-        entries = np.frombuffer(entries, "<u2" if little_endian else ">u2")
-    return np.asarray(entries, np.float64)[:count], first_value
-
-
-def _padding(stored: Values, dataset: Any) -> Values:
-    """Returns which pixels are padding: of the value, or from it to the range limit (PS3.3 C.7.5.1.1.2).
-
-    Both are compared with stored values; the cast corrects a value that was written with the wrong sign.
-    """
-    import numpy as np
-
-    value, limit = (dataset.get(name) for name in ("PixelPaddingValue", "PixelPaddingRangeLimit"))
-    if value is None:
-        return np.zeros(stored.shape, bool)
-    ends = np.array([value, value if limit is None else limit], np.int64).astype(stored.dtype)
-    padding: Values = (stored >= ends.min()) & (stored <= ends.max())
-    return padding
 
 
 def _first(value: Any) -> float | None:

@@ -24,8 +24,11 @@ MIN_SIDE_PX = 32
 MAX_PIXELS = 89_478_485
 """Pillow's own limit, used for DICOM too: a header that promises more is damaged or hostile."""
 
-_MIN_RANGE = 4
-"""Grey levels between the darkest and brightest half per cent; JPEG noise alone gives 2 in a flat area."""
+MIN_RANGE = 32
+"""Levels that a film needs between its darkest and its brightest half per cent.
+
+With fewer it is nearly black, white or flat, as 12-bit values are in 16 bits, or a film under a wrong window.
+"""
 
 
 class UnreadableImage(InputError):
@@ -53,12 +56,17 @@ def assert_size(path: Path, width: int, height: int) -> None:
 
 
 def assert_shows_something(path: Path, histogram: Sequence[int]) -> None:
-    """Refuses a film whose 256-bin histogram has almost only one grey, except for a small label."""
-    low, high = _level_of(0.005, histogram), _level_of(0.995, histogram)
+    """Refuses a film of fewer than `MIN_RANGE` levels, by its 256-bin histogram; a label does not count."""
+    low, high = grey_range(histogram)
     if max(histogram) == sum(histogram):
         raise UnreadableImage(path, f"every pixel has the grey value {low}")
-    if high - low < _MIN_RANGE:
+    if high - low < MIN_RANGE:
         raise UnreadableImage(path, f"99 % of its pixels have grey values from {low} to {high}")
+
+
+def grey_range(histogram: Sequence[int]) -> tuple[int, int]:
+    """Returns the grey levels of the percentiles 0.5 and 99.5 of a histogram."""
+    return _level_of(0.005, histogram), _level_of(0.995, histogram)
 
 
 def _level_of(share: float, histogram: Sequence[int]) -> int:
@@ -73,6 +81,20 @@ def usual_range(values: Values) -> tuple[float, float]:
 
     low, high = np.percentile(values, (0.5, 99.5))
     return float(low), float(high)
+
+
+def assert_holds_levels(path: Path, values: Values, *, name: str) -> tuple[float, float]:
+    """Returns `usual_range` of whole numbers that are to fill the grey scale; refuses fewer than `MIN_RANGE`.
+
+    Args:
+        name: what the values are, for the reason.
+    """
+    low, high = usual_range(values)
+    if values.min() == values.max():
+        raise UnreadableImage(path, f"every pixel has the {name} {low:g}")
+    if values.dtype.kind in "iu" and high - low < MIN_RANGE:
+        raise UnreadableImage(path, f"99 % of its pixels have {name}s from {low:g} to {high:g}")
+    return low, high
 
 
 def to_8_bits(values: Values, *, low: float, high: float) -> Grey:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from laudo.images.grey import MAX_PIXELS, UnreadableImage, assert_size, to_8_bits, usual_range
+from laudo.images.grey import MAX_PIXELS, UnreadableImage, assert_holds_levels, assert_size, to_8_bits
 
 _ORIENTATION = 0x0112
 _DAMAGE = (OSError, SyntaxError, ValueError, EOFError, struct.error, zlib.error)
@@ -41,7 +41,7 @@ def decode(path: Path, data: bytes, *, kind: str, size_px: int | None) -> Image.
             assert_not_filled_up(path, image)
         if image.getexif().get(_ORIENTATION, 1) != 1:
             image = ImageOps.exif_transpose(image)
-        return _grey(image)
+        return _grey(path, image)
 
 
 @contextmanager
@@ -92,21 +92,21 @@ def assert_not_filled_up(path: Path, image: Image.Image) -> None:
         raise UnreadableImage(path, "its lower part is flat grey: data is missing")
 
 
-def _grey(image: Image.Image) -> Image.Image:
+def _grey(path: Path, image: Image.Image) -> Image.Image:
     if image.mode == "L" and "transparency" not in image.info:
         return image
     if image.mode.startswith("I"):
-        return _of_16_bits(image)
+        return _of_16_bits(path, image)
     if image.has_transparency_data:
         black = Image.new("RGBA", image.size, "black")
         image = Image.alpha_composite(black, image.convert("RGBA"))
     return image.convert("RGB").convert("L")
 
 
-def _of_16_bits(image: Image.Image) -> Image.Image:
+def _of_16_bits(path: Path, image: Image.Image) -> Image.Image:
     """Returns 8 bits over the image's own range: many files hold 12 bits, and 8 of 16 bits would be black."""
     import numpy as np
 
-    values = np.asarray(image, dtype=np.float64)
-    low, high = usual_range(values)
+    values = np.asarray(image)
+    low, high = assert_holds_levels(path, values, name="value")
     return Image.fromarray(to_8_bits(values, low=low, high=high))

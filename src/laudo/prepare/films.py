@@ -97,7 +97,11 @@ def _film(image: ListedImage, source: Path, name: Path, job: _Job, before: Seque
         )
     except images.UnreadableImage as error:
         return {"left_out": f"{ImageExclusion.UNREADABLE}: {error.reason}"}
+    columns = film._asdict()
+    mirrored = columns.pop("mirrored")
     for row in cached:
         if images.same_exposure(row["fingerprint"], film.fingerprint):
-            return film._asdict() | {"left_out": ImageExclusion.SAME_EXPOSURE, "same_as": row["dicom_id"]}
-    return film._asdict() | {"path": str(name)}
+            return columns | {"left_out": ImageExclusion.SAME_EXPOSURE, "same_as": row["dicom_id"]}
+        if images.same_exposure(row["fingerprint"], mirrored):
+            return columns | {"left_out": ImageExclusion.MIRRORED, "same_as": row["dicom_id"]}
+    return columns | {"path": str(name)}
