@@ -287,7 +287,16 @@ def simpleitk_(case: Case) -> Pixels:
         return SimpleITK.GetArrayFromImage(SimpleITK.ReadImage(file.name))[0]
 
 
+def laudo_(case: Case) -> Pixels:
+    from laudo.images.transfer import stored_values
+
+    file = BytesIO()
+    data_set(case).save_as(file, enforce_file_format=True)
+    return stored_values(pydicom.dcmread(BytesIO(file.getvalue())))
+
+
 DECODERS: dict[str, Callable[[Case], Pixels]] = {
+    "laudo": laudo_,
     "pylibjpeg": by_plugin("pylibjpeg"),
     "gdcm": by_plugin("gdcm"),
     "gdcm itself": gdcm_,
@@ -319,7 +328,7 @@ def verdict(name: str, case: Case) -> str:
 def main() -> None:
     cases = all_cases()
     logging.disable(logging.CRITICAL)
-    for name in DECODERS:
+    for name in os.environ.get("ONLY", "").split() or DECODERS:
         print("==", name)
         for n, case in enumerate(cases):
             reader, writer = multiprocessing.Pipe()

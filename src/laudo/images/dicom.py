@@ -22,6 +22,7 @@ from laudo.images.grey import (
     usual_range,
 )
 from laudo.images.polarity import looks_inverted
+from laudo.images.transfer import stored_values
 from laudo.images.views import may_be_frontal
 from laudo.vocabulary import DicomRecipe, ImageWarning
 
@@ -139,7 +140,7 @@ def _stored(path: Path, data: bytes) -> tuple[Any, Values]:
     if not (dataset.get("Rows") and dataset.get("Columns")):
         raise UnreadableImage(path, "its head has no size")
     assert_size(path, dataset.Columns, dataset.Rows)
-    stored = dataset.pixel_array
+    stored = stored_values(dataset)
     if stored.ndim != 2:
         raise UnreadableImage(path, f"its pixels have the shape {stored.shape}, not rows and columns")
     return dataset, stored

@@ -1,0 +1,84 @@
+"""From the pixel data of a DICOM to stored values, each transfer syntax by a decoder that was found right.
+
+`docs/images.md` has the table of decoders. Which one is used never depends on what else is installed: pydicom by itself
+for uncompressed data and RLE, imagecodecs (libjpeg-turbo, CharLS, OpenJPEG) for all kinds of JPEG.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from laudo.images.jpeg import ends, misses_data
+
+if TYPE_CHECKING:
+    from pydicom.pixels.decoders.base import DecodeRunner
+
+    from laudo.images.grey import Values
+
+_PLUGIN = "laudo"
+
+_CODECS = {
+    "1.2.840.10008.1.2.4.50": "jpeg8",  # baseline
+    "1.2.840.10008.1.2.4.51": "jpeg8",  # extended, 8 or 12 bits
+    "1.2.840.10008.1.2.4.57": "jpeg8",  # lossless
+    "1.2.840.10008.1.2.4.70": "jpeg8",  # lossless, selection value 1
+    "1.2.840.10008.1.2.4.80": "jpegls",
+    "1.2.840.10008.1.2.4.81": "jpegls",  # near-lossless
+    "1.2.840.10008.1.2.4.90": "jpeg2k",  # lossless
+    "1.2.840.10008.1.2.4.91": "jpeg2k",
+    "1.2.840.10008.1.2.4.201": "jpeg2k",  # high throughput, lossless
+    "1.2.840.10008.1.2.4.202": "jpeg2k",  # high throughput, lossless, by resolution
+    "1.2.840.10008.1.2.4.203": "jpeg2k",  # high throughput
+}
+"""The codec of imagecodecs for each transfer syntax (PS3.6, table A-1)."""
+
+
+def stored_values(dataset: Any) -> Values:
+    """Returns the stored values of a data set with one frame of grey, in the type that its tags say.
+
+    Raises:
+        ImportError: imagecodecs is needed and not installed.
+        Exception: of pydicom or of the codec, with the reason; damaged, or of an unknown transfer syntax.
+    """
+    from pydicom.pixels import get_decoder, pixel_array
+
+    syntax = dataset.file_meta.TransferSyntaxUID
+    if syntax not in _CODECS:
+        return pixel_array(dataset, decoding_plugin="pydicom")
+    import imagecodecs  # noqa: F401  pydicom would take its absence for a damaged film
+
+    decoder = get_decoder(syntax)
+    if _PLUGIN not in decoder.available_plugins:
+        decoder.add_plugin(_PLUGIN, (__name__, decode_frame.__name__))
+    try:
+        return pixel_array(dataset, decoding_plugin=_PLUGIN)
+    except RuntimeError as error:
+        _, _, reason = str(error).rpartition(f"{_PLUGIN}: ")
+        raise ValueError(reason) from error
+
+
+def is_available(syntax: str) -> bool:
+    """Returns whether `decode_frame` decodes this transfer syntax; pydicom asks."""
+    return syntax in _CODECS
+
+
+def decode_frame(stream: bytes, runner: DecodeRunner) -> bytes:
+    """Returns the pixels of a code stream, as pydicom asks its plugins for them.
+
+    pydicom then drops unused bits and gives negative values their sign.
+    """
+    import imagecodecs
+
+    codec = _CODECS[runner.transfer_syntax]
+    decode = getattr(imagecodecs, f"{codec}_decode")
+    pixels = decode(stream)
+    if pixels.shape != (runner.rows, runner.columns):
+        raise ValueError(f"its code stream has the shape {pixels.shape}, its head says otherwise")
+    # CharLS and OpenJPEG refuse a stream that is not whole; libjpeg completes it with grey.
+    if codec == "jpeg8" and not ends(stream):
+        raise ValueError("its code stream is cut short (its end is missing)")
+    if codec == "jpeg8" and misses_data(stream, lambda more: decode(more).tobytes() != pixels.tobytes()):
+        raise ValueError("its lower part is flat grey: data is missing")
+    runner.set_option("bits_allocated", 8 * pixels.itemsize)
+    frame: bytes = pixels.tobytes()
+    return frame
