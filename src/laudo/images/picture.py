@@ -99,7 +99,7 @@ def _assert_whole(path: Path, data: bytes, image: Image.Image, size_px: int | No
 
 
 def _may_be_completed(image: Image.Image) -> bool:
-    """Returns whether data may be missing: the last pixel is 128, or it is a kind that shows it in another way."""
+    """Returns whether data may be missing: the last pixel is 128, or the kind would show it otherwise."""
     if image.mode not in ("L", "RGB") or "progressive" in image.info:
         return True
     last = image.getpixel((image.width - 1, image.height - 1))
@@ -107,9 +107,9 @@ def _may_be_completed(image: Image.Image) -> bool:
 
 
 def _without_damaged_notes(data: bytes) -> bytes:
-    """Returns the PNG without ancillary chunks of a wrong checksum: Pillow refuses them, the picture needs none.
+    """Returns the PNG without ancillary chunks of a wrong checksum; Pillow would refuse the picture for them.
 
-    A chunk is a length, a name (its first letter is small if it is ancillary), content and a CRC (PNG 5.3, 5.4).
+    A chunk is a length, a name, content and a CRC; a small first letter says ancillary (PNG 5.3, 5.4).
     """
     chunks, at = [data[:8]], 8
     while at < len(data):
@@ -125,7 +125,7 @@ def _without_damaged_notes(data: bytes) -> bytes:
 def _upright(image: Image.Image) -> Image.Image:
     """Returns the image turned as its EXIF orientation says; as it is, if that is absent or damaged."""
     try:
-        turn = _TURNS.get(image.getexif().get(_ORIENTATION))
+        turn = _TURNS.get(image.getexif().get(_ORIENTATION, 1))
     except _DAMAGE:
         turn = None
     return image if turn is None else image.transpose(turn)

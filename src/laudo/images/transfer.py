@@ -1,14 +1,14 @@
 """From the pixel data of a DICOM to stored values, each transfer syntax by a decoder that was found right.
 
-`docs/images.md` has the table of decoders. Which one is used never depends on what else is installed: pydicom by itself
-for uncompressed data and RLE, imagecodecs (libjpeg-turbo, CharLS, OpenJPEG) for all kinds of JPEG.
+`docs/images.md` has the table of decoders. Which one is used never depends on what else is installed: pydicom
+by itself for uncompressed data and RLE, imagecodecs (libjpeg-turbo, CharLS, OpenJPEG) for all kinds of JPEG.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from laudo.images.jpeg import ends, misses_data
+from laudo.images.jpeg import END, misses_data
 
 if TYPE_CHECKING:
     from pydicom.pixels.decoders.base import DecodeRunner
@@ -44,17 +44,19 @@ def stored_values(dataset: Any) -> Values:
 
     syntax = dataset.file_meta.TransferSyntaxUID
     if syntax not in _CODECS:
-        return pixel_array(dataset, decoding_plugin="pydicom")
+        values: Values = pixel_array(dataset, decoding_plugin="pydicom")
+        return values
     import imagecodecs  # noqa: F401  pydicom would take its absence for a damaged film
 
     decoder = get_decoder(syntax)
     if _PLUGIN not in decoder.available_plugins:
         decoder.add_plugin(_PLUGIN, (__name__, decode_frame.__name__))
     try:
-        return pixel_array(dataset, decoding_plugin=_PLUGIN)
+        values = pixel_array(dataset, decoding_plugin=_PLUGIN)
     except RuntimeError as error:
         _, _, reason = str(error).rpartition(f"{_PLUGIN}: ")
         raise ValueError(reason) from error
+    return values
 
 
 def is_available(syntax: str) -> bool:
@@ -71,14 +73,15 @@ def decode_frame(stream: bytes, runner: DecodeRunner) -> bytes:
 
     codec = _CODECS[runner.transfer_syntax]
     decode = getattr(imagecodecs, f"{codec}_decode")
+    # The data of none of them holds this marker. CharLS counts zeros for 8 seconds instead of an end.
+    if END not in stream:
+        raise ValueError("its code stream is truncated (its end is missing)")
     pixels = decode(stream)
     if pixels.shape != (runner.rows, runner.columns):
         raise ValueError(f"its code stream has the shape {pixels.shape}, its head says otherwise")
-    # CharLS and OpenJPEG refuse a stream that is not whole; libjpeg completes it with grey.
-    if codec == "jpeg8" and not ends(stream):
-        raise ValueError("its code stream is cut short (its end is missing)")
-    if codec == "jpeg8" and misses_data(stream, lambda more: decode(more).tobytes() != pixels.tobytes()):
+    frame: bytes = pixels.tobytes()
+    # CharLS and OpenJPEG refuse what is not whole; libjpeg completes it.
+    if codec == "jpeg8" and misses_data(stream, lambda more: decode(more).tobytes() != frame):
         raise ValueError("its lower part is flat grey: data is missing")
     runner.set_option("bits_allocated", 8 * pixels.itemsize)
-    frame: bytes = pixels.tobytes()
     return frame
