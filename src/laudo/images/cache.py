@@ -20,7 +20,7 @@ from laudo.store.content import of_bytes
 from laudo.store.disk import atomic, writing
 from laudo.vocabulary import DicomRecipe
 
-_FORMAT = 1
+_FORMAT = 2
 """Raise this number when the code makes other pixels, fingerprints or warnings of the same source."""
 
 _QUALITY = 95

@@ -130,6 +130,7 @@ FILMS = _table(
         "warning": Nullable(TEXT),
         "left_out": Nullable(TEXT),
     },
+    recipe=2,
 )
 """Every image of the studies asked for: cached under `path`, with its size in pixels, or why not.
 
