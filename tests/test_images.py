@@ -194,6 +194,7 @@ BAD = {
     "a PNG with a wrong byte": (lambda d: flipped_bits(d / "a.png"), "broken data stream"),
     "only a head": (lambda d: written(d / "a.jpg", b"\xff\xd8\xff\xe0"), "the head of the JPEG is damaged"),
     "12 bits": (lambda d: patched(d / "a.jpg", 0, b"\x0c"), "or of a kind that cannot be read (12 bits)"),
+    "without a height": (lambda d: patched(d / "a.jpg", 1, b"\0\0"), "the head of the JPEG is damaged"),
     "one pixel": (lambda d: saved_size(d / "a.png", 1, 1), "1 x 1 pixels, a side under 32"),
     "black": (lambda d: uniform(d / "a.png", 0), "every pixel has the grey value 0"),
     "white": (lambda d: uniform(d / "a.jpg", 255), "every pixel has the grey value 255"),

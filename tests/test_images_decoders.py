@@ -78,7 +78,7 @@ def test_a_code_stream_that_is_cut_short_is_refused(tmp_path: Path, kind: str, s
     for stream in [cut, zeros, ended] if kind != "RLE" else [cut]:
         with pytest.raises(UnreadableImage) as caught:
             decode(written(tmp_path / "a.dcm", case, stream))
-        assert "Unable to decode as" not in caught.value.reason or kind == "RLE"
+        assert "plugin" not in caught.value.reason
 
 
 @pytest.mark.parametrize("selection", range(1, 8))

@@ -43,18 +43,17 @@ def stored_values(dataset: Any) -> Values:
     from pydicom.pixels import get_decoder, pixel_array
 
     syntax = dataset.file_meta.TransferSyntaxUID
-    if syntax not in _CODECS:
-        values: Values = pixel_array(dataset, decoding_plugin="pydicom")
-        return values
-    import imagecodecs  # noqa: F401  pydicom would take its absence for a damaged film
+    plugin = "pydicom"
+    if syntax in _CODECS:
+        import imagecodecs  # noqa: F401  pydicom would take its absence for a damaged film
 
-    decoder = get_decoder(syntax)
-    if _PLUGIN not in decoder.available_plugins:
-        decoder.add_plugin(_PLUGIN, (__name__, decode_frame.__name__))
+        plugin, decoder = _PLUGIN, get_decoder(syntax)
+        if plugin not in decoder.available_plugins:
+            decoder.add_plugin(plugin, (__name__, decode_frame.__name__))
     try:
-        values = pixel_array(dataset, decoding_plugin=_PLUGIN)
+        values: Values = pixel_array(dataset, decoding_plugin=plugin)
     except RuntimeError as error:
-        _, _, reason = str(error).rpartition(f"{_PLUGIN}: ")
+        _, _, reason = str(error).rpartition(f"{plugin}: ")
         raise ValueError(reason) from error
     return values
 
