@@ -3,6 +3,7 @@
 import struct
 import zlib
 from collections.abc import Callable
+from io import BytesIO
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -214,6 +215,7 @@ BAD = {
     "a PNG with a wrong byte": (lambda d: flipped_bits(d / "a.png"), "broken data stream"),
     "only a head": (lambda d: written(d / "a.jpg", b"\xff\xd8\xff\xe0"), "the head of the JPEG is damaged"),
     "12 bits": (lambda d: patched(d / "a.jpg", 0, b"\x0c"), "or of a kind that cannot be read (12 bits)"),
+    "without a height": (lambda d: patched(d / "a.jpg", 1, b"\0\0"), "the head of the JPEG is damaged"),
     "one pixel": (lambda d: saved_size(d / "a.png", 1, 1), "1 x 1 pixels, a side under 32"),
     "black": (lambda d: uniform(d / "a.png", 0), "every pixel has the grey value 0"),
     "white": (lambda d: uniform(d / "a.jpg", 255), "every pixel has the grey value 255"),
@@ -281,6 +283,171 @@ def test_equal_damage_has_the_same_reason(tmp_path: Path, keep: float) -> None:
     with pytest.raises(UnreadableImage) as caught:
         decode(cut(noise(tmp_path / "a.jpg"), keep=keep))
     assert caught.value.reason == "image file is truncated"
+
+
+# --- whole or not -----------------------------------------------------------------------------------
+
+WAVES = (127 + 100 * np.sin(np.arange(200) / 20)[:, None] * np.cos(np.arange(232) / 15)).astype(np.uint8)
+"""A film of 232 x 200 pixels whose last row is not grey 128."""
+
+
+def with_grey(rows: slice, columns: slice = slice(None)) -> np.ndarray[Any, Any]:
+    film = WAVES.copy()
+    film[rows, columns] = 128
+    return film
+
+
+LETTERBOXED = {
+    "below": with_grey(slice(150, None)),
+    "lower half": with_grey(slice(100, None)),
+    "last row": with_grey(slice(199, None)),
+    "last column": with_grey(slice(None), slice(231, None)),
+    "all around": np.pad(WAVES[40:160, 40:192], 40, constant_values=128),
+}
+
+JPEGS: dict[str, dict[str, Any]] = {
+    "quality 30": {"quality": 30},
+    "quality 95": {"quality": 95},
+    "quality 100": {"quality": 100},
+    "optimised": {"optimize": True},
+    "progressive": {"progressive": True},
+    "a restart marker every 7 blocks": {"restart_marker_blocks": 7},
+    "a restart marker a row": {"restart_marker_rows": 1},
+    "4:2:0": {"mode": "RGB", "subsampling": "4:2:0"},
+    "4:4:4, restarts": {"mode": "RGB", "subsampling": "4:4:4", "restart_marker_rows": 1},
+    "CMYK": {"mode": "CMYK"},
+}
+"""How a JPEG is written: options of Pillow."""
+
+
+def as_jpeg(film: np.ndarray[Any, Any], *, mode: str = "L", **options: Any) -> bytes:
+    file = BytesIO()
+    Image.fromarray(film).convert(mode).save(file, "JPEG", **options)
+    return file.getvalue()
+
+
+@pytest.mark.parametrize("options", JPEGS.values(), ids=JPEGS.keys())
+def test_a_whole_jpeg_that_ends_in_mid_grey_is_kept(tmp_path: Path, options: dict[str, Any]) -> None:
+    for film in LETTERBOXED.values():
+        path = written(tmp_path / "a.jpg", as_jpeg(film, **options))
+        assert np.abs(grey(path) - film).mean() < 12
+        for size_px in (100, 40):
+            assert min(decode(path, size_px=size_px).image.size) >= size_px
+
+
+@pytest.mark.parametrize("film", LETTERBOXED.values(), ids=LETTERBOXED.keys())
+def test_a_film_that_ends_in_mid_grey_is_kept_cached_and_shown(
+    tmp_path: Path, film: np.ndarray[Any, Any]
+) -> None:
+    Image.fromarray(film).save(tmp_path / "a.png")
+    dicom(tmp_path / "a.dcm", film.astype(np.uint16) * 16, WindowCenter=2048, WindowWidth=4096)
+    written(tmp_path / "a.jpg", as_jpeg(film, quality=95))
+    for suffix in ("png", "dcm", "jpg"):
+        cached = tmp_path / f"cached {suffix}.jpg"
+        cache_film(tmp_path / f"a.{suffix}", cached, size_px=120, recipe="window", view=None)
+        for path in (tmp_path / f"a.{suffix}", cached):
+            assert for_model(path, size_px=120, geometry="pad").size == (120, 120)
+
+
+@pytest.mark.parametrize("options", JPEGS.values(), ids=JPEGS.keys())
+@pytest.mark.parametrize("end", [b"", b"\xff\xd9", bytes(20_000)], ids=["cut", "cut, end", "zeros"])
+def test_a_jpeg_cut_anywhere_in_its_last_scan_is_refused(
+    tmp_path: Path, options: dict[str, Any], end: bytes
+) -> None:
+    for film in (WAVES, LETTERBOXED["below"]):
+        whole = as_jpeg(film, **options)
+        start = whole.rindex(b"\xff\xda") + 20
+        for place in np.linspace(start, 0.98 * len(whole), 8):
+            path = written(tmp_path / "a.jpg", whole[: int(place)] + end)
+            for size_px in (None, 40):
+                with pytest.raises(UnreadableImage, match=r"is truncated|data is missing"):
+                    decode(path, size_px=size_px)
+
+
+def segment(marker: int, content: bytes) -> bytes:
+    """A segment of a JPEG: FF, marker, length, content (T.81, B.1.1.4)."""
+    return struct.pack(">BBH", 0xFF, marker, len(content) + 2) + content
+
+
+def with_fills(data: bytes) -> bytes:
+    """A JPEG with fill bytes (T.81, B.1.1.2) before each marker of its head, and before its end."""
+    head, at = data[:2], 2
+    while data[at + 1] != 0xDA:
+        end = at + 2 + int.from_bytes(data[at + 2 : at + 4])
+        head, at = head + b"\xff\xff" + data[at:end], end
+    return head + b"\xff\xff" + data[at:-2] + b"\xff\xff\xff\xd9"
+
+
+def around(picture: bytes) -> dict[str, bytes]:
+    """Files that hold the picture, and something else."""
+    thumbnail, before, end = as_jpeg(WAVES[:64, :64]), picture[2:], picture[-2:]
+    markers = b"text \xff\xda and \xff\xd9 and \xff\xd8 more"
+    return {
+        "zeros after it": picture + bytes(1000),
+        "markers after it": picture + markers,
+        "a thumbnail after it": picture + thumbnail,
+        "half a thumbnail after it": picture + thumbnail[: len(thumbnail) // 2],
+        "a thumbnail before it": picture[:2] + segment(0xE2, thumbnail) + before,
+        "fills": with_fills(picture),
+        "a comment after its data": picture[:-2] + segment(0xFE, markers) + end,
+        "stray bytes before its end": picture[:-2] + b"abc" + end,
+        "its number of lines after its data (DNL)": picture[:-2] + segment(0xDC, b"\0\xc8") + end,
+        "damaged EXIF": picture[:2] + segment(0xE1, b"Exif\0\0damaged") + before,
+        "a damaged index of pictures": picture[:2] + segment(0xE2, b"MPF\0damaged") + before,
+    }
+
+
+@pytest.mark.parametrize("name", around(as_jpeg(WAVES)))
+@pytest.mark.parametrize("film", [WAVES, LETTERBOXED["below"]], ids=["", "letterboxed"])
+def test_a_whole_jpeg_shows_the_same_whatever_else_its_file_holds(
+    tmp_path: Path, name: str, film: np.ndarray[Any, Any]
+) -> None:
+    picture = as_jpeg(film)
+    alone = written(tmp_path / "a.jpg", picture)
+    path = written(tmp_path / "b.jpg", around(picture)[name])
+    for size_px in (None, 40):
+        assert np.array_equal(grey(path, size_px=size_px), grey(alone, size_px=size_px))
+
+
+@pytest.mark.parametrize("name", ["a thumbnail after it", "markers after it", "a thumbnail before it"])
+def test_half_a_jpeg_is_refused_whatever_else_its_file_holds(tmp_path: Path, name: str) -> None:
+    """The end of a thumbnail is not its end."""
+    picture = as_jpeg(WAVES)
+    half = picture[: len(picture) // 2]
+    for cut_picture in (half, half + b"\xff\xd9"):
+        with pytest.raises(UnreadableImage, match=r"is truncated|data is missing|broken data stream"):
+            decode(written(tmp_path / "a.jpg", around(cut_picture)[name]))
+
+
+def test_a_jpeg_without_its_last_bytes_is_refused(tmp_path: Path) -> None:
+    """Nothing says whether only the marker of its end is lost."""
+    for options in JPEGS.values():
+        whole = as_jpeg(WAVES, **options)
+        for lost in (1, 2, 3):
+            with pytest.raises(UnreadableImage, match="is truncated"):
+                decode(written(tmp_path / "a.jpg", whole[:-lost]))
+
+
+def chunk(name: bytes, content: bytes, *, crc: int | None = None) -> bytes:
+    """A chunk of a PNG: length, name, content, CRC (PNG 5.3)."""
+    crc = zlib.crc32(name + content) if crc is None else crc
+    return struct.pack(">I", len(content)) + name + content + struct.pack(">I", crc)
+
+
+@pytest.mark.parametrize(
+    "note",
+    [chunk(b"tEXt", b"a\0b", crc=1), chunk(b"eXIf", b"damaged"), chunk(b"tIME", b"damaged", crc=1)],
+    ids=["text with a wrong CRC", "damaged EXIF", "time with a wrong CRC"],
+)
+def test_a_png_with_a_damaged_note_or_bytes_after_it_is_kept(tmp_path: Path, note: bytes) -> None:
+    """Ancillary chunks are not needed for the picture (PNG 5.4); one of the picture itself is."""
+    path = ramp(tmp_path / "a.png")
+    data, data_starts = path.read_bytes(), path.read_bytes().index(b"IDAT") - 4
+    written(path, data[:data_starts] + note + data[data_starts:] + b"bytes after it")
+    assert np.array_equal(grey(path), RAMP)
+    written(path, data[:data_starts] + chunk(b"PLTE", bytes(9), crc=1) + data[data_starts:])
+    with pytest.raises(UnreadableImage, match="the head of the PNG is damaged"):
+        decode(path)
 
 
 # --- size and order ---------------------------------------------------------------------------------

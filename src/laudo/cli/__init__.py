@@ -32,7 +32,7 @@ Research software, not a medical device."""
 
 _EXTRAS = {
     "models": {"torch", "transformers", "peft", "accelerate", "bitsandbytes"},
-    "dicom": {"pydicom", "pylibjpeg"},
+    "dicom": {"pydicom", "imagecodecs"},
 }
 """The libraries that are installed only with an extra."""
 

@@ -148,9 +148,8 @@ def _reasons(path: Path) -> Iterator[None]:
     except UnreadableImage:
         raise
     except ImportError as error:
-        raise LaudoError(
-            "DICOM files need pydicom", where=str(path), fix="pip install 'laudo[dicom]'"
-        ) from error
+        what = f"this DICOM needs {error.name}, which is not installed"
+        raise LaudoError(what, where=str(path), fix="pip install 'laudo[dicom]'") from error
     except UserWarning as error:
         raise UnreadableImage(path, "the file is cut short") from error
     except Exception as error:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from laudo.images import transfer
+
 if TYPE_CHECKING:
     from laudo.images.grey import Values
 
@@ -22,7 +24,7 @@ def stored_values(dataset: Any) -> Values:
     bits whatever High Bit says, and leaves overlays that are embedded in a compressed stream where they are.
 
     Raises:
-        ValueError: a High Bit that cannot be.
+        ValueError: a High Bit that cannot be; and what `transfer.decoded` raises.
     """
     allocated, stored, high = (dataset.get(name) for name in ("BitsAllocated", "BitsStored", "HighBit"))
     below = 0 if None in (stored, high) else high + 1 - stored
@@ -32,8 +34,8 @@ def stored_values(dataset: Any) -> Values:
         if dataset.file_meta.TransferSyntaxUID not in _NOT_COMPRESSED:
             raise ValueError(f"High Bit {high} of {stored} bits stored, in compressed pixels")
         dataset.BitsStored, dataset.HighBit = allocated, allocated - 1
-        return _bits(dataset.pixel_array, stored, below=below)
-    values: Values = dataset.pixel_array
+        return _bits(transfer.decoded(dataset), stored, below=below)
+    values: Values = transfer.decoded(dataset)
     return _bits(values, stored, below=0) if _has_embedded_overlay(dataset) else values
 
 

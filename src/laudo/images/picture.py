@@ -10,11 +10,23 @@ from contextlib import contextmanager
 from io import BytesIO
 from pathlib import Path
 
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, UnidentifiedImageError
 
+from laudo.images import jpeg
 from laudo.images.grey import MAX_PIXELS, UnreadableImage, assert_holds_levels, assert_size, to_8_bits
 
 _ORIENTATION = 0x0112
+_TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+"""How an image of each EXIF orientation becomes upright (Exif 2.32, tag 274)."""
+
 _DAMAGE = (OSError, SyntaxError, ValueError, EOFError, struct.error, zlib.error)
 _TOO_LARGE = (Image.DecompressionBombError, Image.DecompressionBombWarning)
 
@@ -32,23 +44,24 @@ def decode(path: Path, data: bytes, *, kind: str, size_px: int | None) -> Image.
         UnreadableImage: damaged, cut short, minute, enormous or animated.
     """
     with _reasons(path, kind):
-        image = _opened(path, data, kind)
-        if kind == "JPEG" and size_px:
-            image.draft("L", (size_px, size_px))
+        if kind == "PNG":
+            data = _without_damaged_notes(data)
+        image = _opened(path, data, kind, size_px)
         image.load()
         if kind == "JPEG":
-            _assert_ends(path, data)
-            assert_not_filled_up(path, image)
-        if image.getexif().get(_ORIENTATION, 1) != 1:
-            image = ImageOps.exif_transpose(image)
-        return _grey(path, image)
+            _assert_whole(path, data, image, size_px)
+        return _grey(path, _upright(image))
 
 
 @contextmanager
 def _reasons(path: Path, kind: str) -> Iterator[None]:
     """Turns each error that Pillow raises on a damaged file into a refusal with its reason."""
     try:
-        yield
+        with warnings.catch_warnings():
+            # Pillow warns of damaged notes (EXIF, MPF), which the picture does not need.
+            warnings.simplefilter("ignore")
+            warnings.simplefilter("error", Image.DecompressionBombWarning)
+            yield
     except UnidentifiedImageError as error:
         reason = f"the head of the {kind} is damaged, or of a kind that cannot be read (12 bits)"
         raise UnreadableImage(path, reason) from error
@@ -60,36 +73,62 @@ def _reasons(path: Path, kind: str) -> Iterator[None]:
         raise UnreadableImage(path, reason or type(error).__name__) from error
 
 
-def _opened(path: Path, data: bytes, kind: str) -> Image.Image:
-    """Returns the image, its pixels not decoded yet."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("error", Image.DecompressionBombWarning)
-        image = Image.open(BytesIO(data), formats=[kind])
+def _opened(path: Path, data: bytes, kind: str, size_px: int | None) -> Image.Image:
+    """Returns the image, its pixels not decoded yet; a JPEG will be decoded near `size_px`."""
+    image = Image.open(BytesIO(data), formats=[kind])
     assert_size(path, *image.size)
     # A photograph with previews (MPO) and an animated PNG both have several frames.
     frames = getattr(image, "n_frames", 1)
     if frames > 1:
         raise UnreadableImage(path, f"it holds {frames} pictures")
+    if kind == "JPEG" and size_px:
+        image.draft("L", (size_px, size_px))
     return image
 
 
-def _assert_ends(path: Path, data: bytes) -> None:
-    """Refuses a JPEG that was filled up with zeros, which libjpeg decodes without an error.
-
-    FF D9 (end of image) and FF DA (start of scan) cannot occur within a scan (ITU-T T.81, B.1.1.5), so an end
-    of image must follow the last start of scan.
-    """
-    last_end = max(0, data.rfind(b"\xff\xd9"))
-    if b"\xff\xda" in data[last_end:]:
+def _assert_whole(path: Path, data: bytes, image: Image.Image, size_px: int | None) -> None:
+    """Refuses a JPEG that was filled up with zeros, or in which data is missing; libjpeg decodes both."""
+    if not jpeg.ends(data):
         raise UnreadableImage(path, "image file is truncated (its end is missing)")
 
+    def changes(more: bytes) -> bool:
+        return _opened(path, more, "JPEG", size_px).tobytes() != image.tobytes()
 
-def assert_not_filled_up(path: Path, image: Image.Image) -> None:
-    """Refuses an image whose last row is 128: libjpeg completes a JPEG that ends too early with this grey."""
-    width, height = image.size
-    last_row = image.crop((0, height - 1, width, height)).convert("L")
-    if last_row.getextrema() == (128, 128):
+    if _may_be_completed(image) and jpeg.misses_data(data, changes):
         raise UnreadableImage(path, "its lower part is flat grey: data is missing")
+
+
+def _may_be_completed(image: Image.Image) -> bool:
+    """Returns whether data may be missing: the last pixel is 128, or the kind would show it otherwise."""
+    if image.mode not in ("L", "RGB") or "progressive" in image.info:
+        return True
+    last = image.getpixel((image.width - 1, image.height - 1))
+    return last in (128, (128, 128, 128))
+
+
+def _without_damaged_notes(data: bytes) -> bytes:
+    """Returns the PNG without ancillary chunks of a wrong checksum; Pillow would refuse the picture for them.
+
+    A chunk is a length, a name, content and a CRC; a small first letter says ancillary (PNG 5.3, 5.4).
+    """
+    chunks, at = [data[:8]], 8
+    while at < len(data):
+        end = at + 12 + int.from_bytes(data[at : at + 4])
+        name_and_content, checksum = data[at + 4 : end - 4], data[end - 4 : end]
+        ancillary = name_and_content[:1].islower()
+        if not ancillary or zlib.crc32(name_and_content) == int.from_bytes(checksum):
+            chunks.append(data[at:end])
+        at = end
+    return b"".join(chunks)
+
+
+def _upright(image: Image.Image) -> Image.Image:
+    """Returns the image turned as its EXIF orientation says; as it is, if that is absent or damaged."""
+    try:
+        turn = _TURNS.get(image.getexif().get(_ORIENTATION, 1))
+    except _DAMAGE:
+        turn = None
+    return image if turn is None else image.transpose(turn)
 
 
 def _grey(path: Path, image: Image.Image) -> Image.Image:
