@@ -458,8 +458,10 @@ CENSUS = [
     *counted("images per study", "10", listed=1.0),
     *counted("images left out", "same exposure", images=2.0),
     *counted("images left out", "not needed", images=210.0),
+    *counted("images left out", "same exposure, mirrored", images=1.0),
     *counted("image warnings", "shown inverted", images=3.0),
     *counted("image warnings", "looks inverted", images=2.0),
+    *counted("image warnings", "contrast stretched, shown inverted", images=2.0),
     *counted("unreadable images", "abc", reason=(None, "unreadable image: cut short")),
     *counted("sections", "findings", studies=900.0),
     *counted("sections", "impression", studies=901.0),
@@ -474,7 +476,9 @@ left out: 3 (no report)
 (if these files arrive later, delete the table texts and prepare again)
 images left out: 210 (not needed)
 images left out: 2 (same exposure)
+images left out: 1 (same exposure, mirrored)
 warning: 3 images, shown inverted: the photometric tag contradicts the picture
+warning: 2 images, contrast stretched, shown inverted: neither its window nor its photometric tag fits the picture
 warning: 2 images, looks inverted: the lungs are brighter than mediastinum and abdomen
 warning: 4 reports are not UTF-8 and were decoded as Latin-1
 """

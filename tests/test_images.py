@@ -168,11 +168,13 @@ def of_greys(path: Path, pixels: Any) -> Path:
     return path
 
 
-def colour_of_16_bits(path: Path, values: Any) -> Path:
-    """An RGB PNG of 16 bits (PNG 11.2.2): Pillow cannot write one."""
-    rows = np.repeat(values.astype(">u2")[:, :, None], 3, 2).reshape(len(values), -1)
-    scanlines = b"".join(b"\0" + row.tobytes() for row in rows)
-    head = struct.pack(">IIBBBBB", values.shape[1], values.shape[0], 16, 2, 0, 0, 0)
+def colour_of_16_bits(path: Path, values: Any, *, kind: int = 2, alpha: Any = 65535) -> Path:
+    """A PNG of 16 bits (PNG 11.2.2), RGB (2), grey with alpha (4) or RGBA (6): Pillow cannot write one."""
+    samples = values if values.ndim == 3 else values[:, :, None].repeat(1 if kind == 4 else 3, 2)
+    if kind != 2:
+        samples = np.dstack([samples, np.broadcast_to(alpha, values.shape)])
+    scanlines = b"".join(b"\0" + row.astype(">u2").tobytes() for row in samples)
+    head = struct.pack(">IIBBBBB", values.shape[1], values.shape[0], 16, kind, 0, 0, 0)
     chunks = [(b"IHDR", head), (b"IDAT", zlib.compress(scanlines)), (b"IEND", b"")]
     path.write_bytes(
         b"\x89PNG\r\n\x1a\n"
@@ -228,9 +230,9 @@ BAD = {
         lambda d: of_greys(d / "a.png", (RAMP // 9).astype(np.uint16)),
         "99 % of its pixels have values from 0 to 28",
     ),
-    "12 bits in 16-bit colour": (
-        lambda d: colour_of_16_bits(d / "a.png", RAMP.astype(np.uint16) * 16),
-        "99 % of its pixels have grey values from 0 to 15",
+    "16-bit colour of few levels": (
+        lambda d: colour_of_16_bits(d / "a.png", RAMP.astype(np.uint16) // 9),
+        "99 % of its pixels have values from 0 to 28",
     ),
     "8 bits of 16 levels": (
         lambda d: of_greys(d / "a.png", RAMP // 16),
@@ -276,6 +278,32 @@ def test_bad_pictures_are_refused_with_the_reason(tmp_path: Path, make: Any, rea
         assert reason in caught.value.reason
     assert isinstance(caught.value, LaudoError)
     assert caught.value.reason and str(path) in str(caught.value)
+
+
+@pytest.mark.parametrize("kind", [2, 4, 6])
+@pytest.mark.parametrize("step", [1, 16, 257])
+def test_16_bit_colour_is_as_deep_as_16_bit_grey(tmp_path: Path, kind: int, step: int) -> None:
+    """Red, green and blue are equal, so grey is each of them (ITU-R BT.601: their weights add up to 1)."""
+    values = RAMP.astype(np.uint16) * step
+    shown = grey(colour_of_16_bits(tmp_path / "a.png", values, kind=kind))
+    assert np.abs(shown - grey(of_greys(tmp_path / "b.png", values))).max() <= 1
+    assert np.abs(shown - RAMP).max() <= 2
+
+
+def test_16_bit_colours_have_the_weights_of_8_bits(tmp_path: Path) -> None:
+    """The columns are black, red, green, blue and white; ITU-R BT.601 gives 0, 76, 150, 29 and 255."""
+    colours = np.array([[0, 0, 0], [1, 0, 0], [0, 1, 0], [0, 0, 1], [1, 1, 1]], np.uint16) * 4095
+    picture = np.tile(colours.repeat(20, 0), (64, 1, 1))
+    shown = grey(colour_of_16_bits(tmp_path / "a.png", picture))
+    assert np.abs(shown[0, 10::20] - [0, 76, 150, 29, 255]).max() <= 1
+
+
+@pytest.mark.parametrize("kind", [4, 6])
+def test_transparent_pixels_of_16_bits_are_black(tmp_path: Path, kind: int) -> None:
+    alpha = np.where(np.arange(256) < 128, 0, 65535)
+    deep = RAMP.astype(np.uint16) * 16
+    shown = grey(colour_of_16_bits(tmp_path / "a.png", deep, kind=kind, alpha=alpha))
+    assert np.abs(shown - np.where(RAMP < 128, 0, RAMP)).max() <= 2
 
 
 @pytest.mark.parametrize("keep", [0.3, 0.5, 0.9])

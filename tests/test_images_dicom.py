@@ -8,7 +8,9 @@ import pydicom
 import pytest
 from pydicom.data import get_testdata_file
 from pydicom.dataset import Dataset
+from pydicom.encaps import encapsulate
 from pydicom.pixels.processing import apply_modality_lut, apply_voi, apply_windowing
+from pydicom.uid import JPEG2000Lossless, RLELossless
 
 from films import DEEP, REAL, cut, dicom, grey, real
 from laudo.images import Header, UnreadableImage, decode, header
@@ -92,9 +94,10 @@ def test_a_table_on_signed_pixels_is_applied_as_pydicom_does_it(tmp_path: Path) 
     # The window beside it has no say.
     path = dicom(tmp_path / "a.dcm", SIGNED, WindowCenter=0, WindowWidth=10, **tags)
     inside = np.clip(SIGNED, -1000, 1000)  # pydicom 3.0 overflows below and above a table
-    expected = apply_voi(inside, pydicom.dcmread(path)) / 4000 * 255
+    # The greatest entry, 4000, has 12 bits, so 4095 is white.
+    expected = apply_voi(inside, pydicom.dcmread(path)) / 4095 * 255
     assert np.abs(grey(path) - expected).max() <= 1
-    assert np.ptp(grey(path)) == 255
+    assert np.ptp(grey(path)) == 249
 
 
 @pytest.mark.parametrize("first", [-100, 65436], ids=["signed", "read as unsigned"])
@@ -104,14 +107,36 @@ def test_a_table_on_rescaled_values_starts_where_it_says(tmp_path: Path, first: 
     item = table(0, [200 - 2 * n for n in range(101)])[0]
     item.add_new("LUTDescriptor", "SS" if first < 0 else "US", [101, first, 16])
     path = dicom(tmp_path / "a.dcm", stored, RescaleSlope=1, RescaleIntercept=-100, VOILUTSequence=[item])
-    assert grey(path)[0, ::64].tolist() == [255, 128, 0, 0]
+    assert grey(path)[0, ::64].tolist() == [200, 100, 0, 0]
 
 
-def test_a_table_keeps_its_own_range_and_takes_the_nearest_value(tmp_path: Path) -> None:
-    """Stored 0, 2, 3, 4 become 0, 1, 1.5, 2: entries 0, 1, 2, 2 of a table from 0 to 100 in steps of 25."""
+def test_a_table_takes_the_nearest_value(tmp_path: Path) -> None:
+    """Stored 0, 2, 3, 4 become 0, 1, 1.5, 2: entries 0, 1, 2, 2 of a table of 8 bits in steps of 60."""
     stored = np.repeat([0, 2, 3, 4], 16)[None].repeat(64, 0)
-    tags = {"RescaleSlope": 0.5, "RescaleIntercept": 0, "VOILUTSequence": table(0, [0, 25, 50, 75, 100])}
-    assert grey(dicom(tmp_path / "a.dcm", stored, **tags))[0, ::16].tolist() == [0, 64, 128, 128]
+    tags = {"RescaleSlope": 0.5, "RescaleIntercept": 0, "VOILUTSequence": table(0, [0, 60, 120, 180, 240])}
+    assert grey(dicom(tmp_path / "a.dcm", stored, **tags))[0, ::16].tolist() == [0, 60, 120, 120]
+
+
+@pytest.mark.parametrize("bits", [12, 16])
+@pytest.mark.parametrize(("lowest", "highest"), [(0, 4095), (600, 3500)])
+def test_the_range_of_a_table_is_that_of_its_bits(
+    tmp_path: Path, bits: int, lowest: int, highest: int
+) -> None:
+    """PS3.3 C.11.2.1.1: 2^12 - 1 is white, also where 12-bit entries stand under a descriptor of 16."""
+    entries = [lowest + (highest - lowest) * n // 4095 for n in range(4096)]
+    items = table(0, entries)
+    items[0].LUTDescriptor = [4096, 0, bits]
+    expected = np.array(entries)[DEEP] / 4095 * 255
+    assert np.abs(grey(dicom(tmp_path / "a.dcm", DEEP, VOILUTSequence=items)) - expected).max() <= 1
+
+
+def test_a_table_of_0_entries_has_65536(tmp_path: Path) -> None:
+    """PS3.3 C.11.2.1.1, because 65536 does not fit into 16 bits."""
+    item = Dataset()
+    item.add_new("LUTDescriptor", "US", [0, 0, 16])
+    item.add_new("LUTData", "OW", np.minimum(16 * np.arange(2**16), 65535).astype("<u2").tobytes())
+    expected = DEEP / 4095 * 255
+    assert np.abs(grey(dicom(tmp_path / "a.dcm", DEEP, VOILUTSequence=[item])) - expected).max() <= 1
 
 
 def test_a_modality_table_comes_first(tmp_path: Path) -> None:
@@ -168,6 +193,125 @@ def test_a_wrong_window_and_a_wrong_tag_have_one_warning_of_both(tmp_path: Path)
     assert false.warning == ImageWarning.STRETCHED_AND_INVERTED
 
 
+def test_a_stray_pixel_does_not_take_the_greys_of_a_film_by_the_recipe_of_mimic(tmp_path: Path) -> None:
+    """From minimum to maximum, 12 bits have 16 of 256 greys where one pixel is 65535."""
+    stray = DEEP.copy()
+    stray[0, 0] = 65535
+    film = decode(dicom(tmp_path / "a.dcm", stray, BitsStored=16, HighBit=15), recipe="mimic_jpg")
+    assert film.warning == ImageWarning.STRETCHED
+    assert len(np.unique(np.asarray(film.image))) > 200
+
+
+@pytest.mark.parametrize(
+    "tags",
+    [
+        {"RescaleSlope": 0, "RescaleIntercept": 0},
+        {"RescaleSlope": 2},
+        {"RescaleSlope": 2, "RescaleIntercept": None},
+        {"RescaleSlope": None, "RescaleIntercept": 7},
+        {"PixelPaddingValue": 65535},
+        {"PixelPaddingRangeLimit": 100},
+        {"PixelSpacing": ["0.1", ""]},
+        {"PixelAspectRatio": [0, 0]},
+        {"VOILUTSequence": []},
+        {"VOILUTFunction": ""},
+        {"HighBit": None},
+        {"WindowCenter": ["2048", ""], "WindowWidth": ["4096", ""]},
+    ],
+    ids=lambda tags: " ".join(tags),
+)
+def test_tags_without_a_meaning_change_nothing(tmp_path: Path, tags: dict[str, Any]) -> None:
+    """DCMTK (dimomod.cc) ignores a slope of 0 and a pair that is not whole; the rest says nothing."""
+    window = {"WindowCenter": 2048, "WindowWidth": 4096}
+    plain = grey(dicom(tmp_path / "a.dcm", DEEP, **window))
+    film = decode(dicom(tmp_path / "b.dcm", DEEP, **window | tags))
+    assert np.array_equal(np.asarray(film.image), plain) and film.warning is None
+
+
+@pytest.mark.parametrize(
+    ("tags", "warning"),
+    [
+        ({"WindowCenter": 2000, "WindowWidth": 0}, None),
+        ({"WindowCenter": 2000, "WindowWidth": -5}, None),
+        ({"WindowCenter": 2000}, None),
+        ({"WindowCenter": ["", "2000"], "WindowWidth": ["", "100"]}, None),
+        ({"WindowCenter": 2000, "WindowWidth": 1}, ImageWarning.STRETCHED),  # black below 1999.5, else white
+    ],
+    ids=lambda tags: str(tags)[:40],
+)
+def test_a_window_that_is_none_gives_way_to_the_films_own_range(
+    tmp_path: Path, tags: dict[str, Any], warning: str | None
+) -> None:
+    path = dicom(tmp_path / "a.dcm", BODY, **tags)
+    assert np.abs(grey(path) - STRETCHED).max() <= 1
+    assert decode(path).warning == warning
+
+
+@pytest.mark.parametrize(("bits", "step"), [(32, 2**16), (32, 1), (64, 2**20)])
+def test_pixels_of_more_than_16_bits(tmp_path: Path, bits: int, step: int) -> None:
+    pixels = (BODY.astype("<u8") * step).astype(f"<u{bits // 8}").tobytes()
+    tags = {"BitsAllocated": bits, "BitsStored": bits, "HighBit": bits - 1, "PixelData": pixels}
+    assert np.abs(grey(dicom(tmp_path / "a.dcm", BODY, **tags)) - STRETCHED).max() <= 1
+
+
+def of_floats(path: Path, values: np.ndarray[Any, Any]) -> Path:
+    dataset = pydicom.dcmread(dicom(path, DEEP, BitsAllocated=32))
+    for name in ("PixelData", "BitsStored", "HighBit", "PixelRepresentation"):
+        delattr(dataset, name)
+    dataset.FloatPixelData = values.astype("<f4").tobytes()
+    dataset.save_as(path)
+    return path
+
+
+def test_float_pixels(tmp_path: Path) -> None:
+    assert np.abs(grey(of_floats(tmp_path / "a.dcm", BODY / 4096)) - STRETCHED).max() <= 1
+    with pytest.raises(UnreadableImage, match="some of its pixels are no numbers"):
+        decode(of_floats(tmp_path / "b.dcm", np.where(DEEP < 9, np.nan, BODY)))
+
+
+def of_jpeg_2000(path: Path, pixels: Any, *, bits: int, **tags: Any) -> Path:
+    """A film in a lossless JPEG 2000 stream of these bits, whatever the tags say."""
+    codecs = pytest.importorskip("imagecodecs")
+    dataset = pydicom.dcmread(dicom(path, DEEP, WindowCenter=2048, WindowWidth=4096, **tags))
+    options = {"level": 0, "codecformat": "j2k", "bitspersample": bits, "reversible": True}
+    dataset.PixelData = encapsulate([codecs.jpeg2k_encode(pixels, **options)])
+    dataset["PixelData"].is_undefined_length = True
+    dataset.file_meta.TransferSyntaxUID = JPEG2000Lossless
+    dataset.save_as(path)
+    return path
+
+
+@pytest.mark.parametrize(("bits", "stored"), [(12, 12), (12, 16), (16, 12), (12, 10)])
+def test_a_jpeg_2000_stream_knows_its_bits(tmp_path: Path, bits: int, stored: int) -> None:
+    """PS3.5 8.2.4: the characteristics within the stream are used to decode it."""
+    plain = grey(dicom(tmp_path / "a.dcm", DEEP, WindowCenter=2048, WindowWidth=4096))
+    path = of_jpeg_2000(tmp_path / "b.dcm", DEEP, bits=bits, BitsStored=stored, HighBit=stored - 1)
+    assert np.array_equal(grey(path), plain)
+
+
+def test_an_overlay_within_a_jpeg_2000_stream_is_no_part_of_the_film(tmp_path: Path) -> None:
+    """Overlay Bit Position 12 (60xx,0102): the overlay is bit 12 of each pixel (PS3.3 C.9.2)."""
+    overlay = DEEP.copy()
+    overlay[10:20] |= 1 << 12
+    dataset = pydicom.dcmread(of_jpeg_2000(tmp_path / "a.dcm", overlay, bits=16))
+    dataset.add_new((0x6000, 0x0102), "US", 12)
+    dataset.save_as(tmp_path / "a.dcm")
+    plain = grey(dicom(tmp_path / "b.dcm", DEEP, WindowCenter=2048, WindowWidth=4096))
+    assert np.array_equal(grey(tmp_path / "a.dcm"), plain)
+
+
+def test_high_bit_of_compressed_pixels(tmp_path: Path) -> None:
+    """RLE keeps the words as they are (PS3.5 annex G); a stream of JPEG 2000 may hold 12 bits or all 16."""
+    words, tags = DEEP << 4 | 5, {"HighBit": 15, "WindowCenter": 2048, "WindowWidth": 4096}
+    dataset = pydicom.dcmread(dicom(tmp_path / "a.dcm", words, **tags))
+    plain = grey(tmp_path / "a.dcm")
+    dataset.compress(RLELossless)
+    dataset.save_as(tmp_path / "b.dcm")
+    assert np.array_equal(grey(tmp_path / "b.dcm"), plain)
+    with pytest.raises(UnreadableImage, match="High Bit 15 of 12 bits stored, in compressed pixels"):
+        decode(of_jpeg_2000(tmp_path / "c.dcm", words, bits=16, HighBit=15))
+
+
 @pytest.mark.parametrize("sign", [0, 1])
 @pytest.mark.parametrize("rubbish", [0, 0b1010])
 def test_the_stored_bits_end_at_high_bit(tmp_path: Path, sign: int, rubbish: int) -> None:
@@ -198,8 +342,7 @@ def test_a_table_of_8_bits_may_be_packed_two_to_a_word(tmp_path: Path, name: str
     film = np.tile(np.arange(256, dtype=np.uint16), (64, 1))
     tags = {name: [item], "WindowCenter": 128, "WindowWidth": 256}
     top = 255 - odd
-    expected = np.minimum(film, top) * (255 / top if name == "VOILUTSequence" else 1)
-    assert np.abs(grey(dicom(tmp_path / "a.dcm", film, **tags)) - expected).max() <= 1
+    assert np.abs(grey(dicom(tmp_path / "a.dcm", film, **tags)) - np.minimum(film, top)).max() <= 1
 
 
 def test_a_modality_table_of_12_bits(tmp_path: Path) -> None:
@@ -377,6 +520,11 @@ def test_lossless_encodings_give_the_same_picture(name: str) -> None:
         ),
         ({"VOILUTSequence": short(table(0, list(range(4096))))}, "its table has 100 entries, and 4096"),
         ({"ModalityLUTSequence": short(table(0, list(range(4096))))}, "its table has 100 entries, and 4096"),
+        ({"VOILUTSequence": [Dataset()]}, "its table has no descriptor of three numbers"),
+        (
+            {"ModalityLUTSequence": table(0, [n // 1024 for n in range(4096)])},
+            "have mapped values from 0 to 3",
+        ),
         ({"HighBit": 9}, "High Bit 9 of 12 bits stored in 16"),
         ({"HighBit": 16}, "High Bit 16 of 12 bits stored in 16"),
         ({"PixelSpacing": [0.1, 0.9]}, "its pixels are 0.111 times as high as wide"),

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageOps
 
 from films import dicom
 from laudo import prepare
@@ -603,6 +603,20 @@ def test_unreadable_images_and_doubtful_ones_are_named(mimic, phantom_copy, tmp_
     (unreadable,) = (row for row in rows(made.census) if row["topic"] == "unreadable images")
     assert unreadable["item"] == cut.stem and unreadable["note"].startswith("unreadable image: ")
     assert census(made, "image warnings") == {"shown inverted": {"images": 1}}
+
+
+def test_an_exposure_that_is_stored_mirrored_is_left_out_as_such(mimic, phantom_copy, tmp_path, one_core):
+    """The second film of a study is its first, left and right exchanged."""
+    first, second = next(
+        files[:2]
+        for folder in sorted(phantom_copy.glob("**/files/p*/p*/s*"))
+        if len(files := sorted(folder.glob("*.jpg"))) > 1
+    )
+    ImageOps.mirror(Image.open(first)).save(second, quality=95)
+    made = prepared(mimic, tmp_path / "run", max_images=3)
+    (left_out,) = [row for row in rows(made.films) if row["left_out"] == "same exposure, mirrored"]
+    assert {left_out["dicom_id"], left_out["same_as"]} == {first.stem, second.stem}
+    assert census(made, "images left out")["same exposure, mirrored"] == {"images": 1}
 
 
 def test_files_that_arrive_later_are_used_once_the_texts_are_made_again(

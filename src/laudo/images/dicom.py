@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,7 +13,7 @@ from PIL import Image
 
 from laudo.errors import LaudoError
 from laudo.images import dicom_tables
-from laudo.images.dicom_pixels import height_of_a_pixel, padding, stored_values
+from laudo.images.dicom_pixels import height_of_a_pixel, numbers, padding, stored_values
 from laudo.images.grey import (
     MIN_RANGE,
     Film,
@@ -112,16 +111,42 @@ def _padding(stored: Values, dataset: Any, recipe: DicomRecipe) -> Values:
 def _rendered(
     path: Path, stored: Values, dataset: Any, *, inside: Values, recipe: DicomRecipe
 ) -> tuple[Grey, bool]:
-    """Returns the grey levels, (rows, columns), and whether they had to be stretched against the tags."""
+    """Returns the grey levels, (rows, columns), and whether they had to be stretched.
+
+    They are, if the recipe gives a film that shows almost nothing `inside`.
+    """
+    import numpy as np
+
     inverted = dataset.PhotometricInterpretation == "MONOCHROME1"
-    stretched = False
+    grey: Grey | None
     if recipe == "mimic_jpg":
-        grey = _whole_range(stored)
+        values, grey = stored, _whole_range(stored)
+        if np.ptp(stored) < 255:  # fewer stored values than levels of grey
+            assert_holds_levels(path, stored, name="stored value")
     else:
-        grey, stretched = _windowed(path, stored, dataset, inside=inside)
+        values = _modality(stored, dataset)
+        grey = _by_tags(values, dataset)
         # MONOCHROME1 and INVERSE say the same thing, and DX files must carry both: invert only once.
         inverted = inverted or dataset.get("PresentationLUTShape") == "INVERSE"
+    stretched = grey is not None and _shows_little(grey[inside])
+    if grey is None or stretched:
+        assert_holds_levels(path, stored[inside], name="stored value")
+        if dataset.get("ModalityLUTSequence"):
+            assert_holds_levels(path, values[inside], name="mapped value")
+        low, high = usual_range(values[inside])
+        grey = to_8_bits(values, low=low, high=high)
     return 255 - grey if inverted else grey, stretched
+
+
+_CLIPPED = 0.95
+"""Share of black and white pixels above which a window is of another range: collimation alone gives half."""
+
+
+def _shows_little(grey: Grey) -> bool:
+    """Returns whether fewer than `MIN_RANGE` levels are left, or almost only black and white."""
+    counts = _histogram(grey)
+    low, high = grey_range(counts.tolist())
+    return high - low < MIN_RANGE or bool(counts[0] + counts[255] > _CLIPPED * grey.size)
 
 
 def _with_square_pixels(path: Path, image: Image.Image, ratio: float) -> Image.Image:
@@ -161,6 +186,7 @@ _PIXELS = ("PixelData", "FloatPixelData", "DoubleFloatPixelData")
 
 def _stored(path: Path, data: bytes) -> tuple[Any, Values]:
     """Returns the data set and its stored values, (rows, columns)."""
+    import numpy as np
     from pydicom import dcmread
 
     dataset = dcmread(BytesIO(data))
@@ -176,6 +202,8 @@ def _stored(path: Path, data: bytes) -> tuple[Any, Values]:
     stored = stored_values(dataset)
     if stored.ndim != 2:
         raise UnreadableImage(path, f"its pixels have the shape {stored.shape}, not rows and columns")
+    if stored.dtype.kind == "f" and not np.isfinite(stored).all():
+        raise UnreadableImage(path, "some of its pixels are no numbers")
     return dataset, stored
 
 
@@ -218,60 +246,35 @@ def _histogram(grey: Grey) -> Values:
     return np.bincount(grey.ravel(), minlength=256)
 
 
-_CLIPPED = 0.95
-"""Share of black and white pixels above which a window is of another range: collimation alone gives half."""
-
-
 # --- windows -----------------------------------------------------------------------------------------
 
 
-def _windowed(path: Path, stored: Values, dataset: Any, *, inside: Values) -> tuple[Grey, bool]:
-    """Returns grey levels by modality LUT, then VOI LUT, else window, else percentiles of `inside`.
-
-    If the table or the window shows almost nothing, the percentiles are used too, and True is returned.
-    """
-    values = _modality(stored, dataset)
-    grey = _by_tags(values, dataset)
-    if grey is not None and not _shows_little(grey[inside]):
-        return grey, False
-    assert_holds_levels(path, stored[inside], name="stored value")
-    low, high = usual_range(values[inside])
-    return to_8_bits(values, low=low, high=high), grey is not None
-
-
 def _modality(stored: Values, dataset: Any) -> Values:
-    """Returns the values after the Modality LUT or the rescaling (PS3.3 C.11.1)."""
+    """Returns the values after the Modality LUT or the rescaling (PS3.3 C.11.1).
+
+    A slope of 0, which would leave nothing of the film, and half of the pair are ignored, as DCMTK does it.
+    """
     import numpy as np
-    from pydicom.pixels.processing import apply_rescale
 
     items = dataset.get("ModalityLUTSequence")
     if items:
         return dicom_tables.load(dataset, items[0], signed=stored.dtype.kind == "i")(stored)
-    values: Values = apply_rescale(stored, dataset).astype(np.float64)
-    return values
+    slope, intercept = (_first(dataset, name) for name in ("RescaleSlope", "RescaleIntercept"))
+    values: Values = stored.astype(np.float64)
+    return values * slope + intercept if slope and intercept is not None else values
 
 
 def _by_tags(values: Values, dataset: Any) -> Grey | None:
-    """Returns grey levels by the first VOI LUT, else by the first window; None where there is neither.
-
-    The range of a table's own entries fills the grey scale: many tables of 12 bits have a descriptor of 16.
-    """
+    """Returns grey levels by the first VOI LUT, else by the first window; None where there is neither."""
     items = dataset.get("VOILUTSequence")
     if items:
         table = dicom_tables.load(dataset, items[0], signed=values.min() < 0)
-        return to_8_bits(table(values), low=table.entries.min(), high=table.entries.max())
-    centre, width = (_first(dataset.get(name)) for name in ("WindowCenter", "WindowWidth"))
+        return to_8_bits(table(values), low=0, high=table.top)
+    centre, width = (_first(dataset, name) for name in ("WindowCenter", "WindowWidth"))
     if centre is None or width is None or width <= 0:
         return None
     function = dataset.get("VOILUTFunction") or "LINEAR"
     return _through_window(values, centre=centre, width=width, function=function)
-
-
-def _shows_little(grey: Grey) -> bool:
-    """Returns whether fewer than `MIN_RANGE` levels are left, or almost only black and white."""
-    counts = _histogram(grey)
-    low, high = grey_range(counts.tolist())
-    return high - low < MIN_RANGE or bool(counts[0] + counts[255] > _CLIPPED * grey.size)
 
 
 def _through_window(values: Values, *, centre: float, width: float, function: str) -> Grey:
@@ -288,9 +291,6 @@ def _through_window(values: Values, *, centre: float, width: float, function: st
     return to_8_bits(values, low=low, high=high)
 
 
-def _first(value: Any) -> float | None:
-    """Returns the first of the values of a window; None if there is none, or if it is not a finite number."""
-    if value is None or value == "":
-        return None
-    number = float(value) if isinstance(value, (int, float, str)) else float(value[0])
-    return number if math.isfinite(number) else None
+def _first(dataset: Any, name: str) -> float | None:
+    """Returns the first number of a tag that may have several; None if there is none."""
+    return next(iter(numbers(dataset.get(name))), None)

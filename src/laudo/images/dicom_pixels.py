@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from itertools import takewhile
 from typing import TYPE_CHECKING, Any
 
 from laudo.images import transfer
@@ -9,12 +11,14 @@ from laudo.images import transfer
 if TYPE_CHECKING:
     from laudo.images.grey import Values
 
-_NOT_COMPRESSED = {
+_IN_WHOLE_WORDS = {
     "1.2.840.10008.1.2",  # Implicit VR Little Endian
     "1.2.840.10008.1.2.1",  # Explicit VR Little Endian
     "1.2.840.10008.1.2.1.99",  # Deflated
     "1.2.840.10008.1.2.2",  # Explicit VR Big Endian
+    "1.2.840.10008.1.2.5",  # RLE Lossless
 }
+"""Transfer syntaxes that keep every bit of the words, stored or not, where it is."""
 
 
 def stored_values(dataset: Any) -> Values:
@@ -22,6 +26,7 @@ def stored_values(dataset: Any) -> Values:
 
     The bits below and above them may hold overlays or rubbish (PS3.5 8.1.1). pydicom 3.0 takes the lowest
     bits whatever High Bit says, and leaves overlays that are embedded in a compressed stream where they are.
+    A JPEG 2000 stream of another precision than Bits Stored is decoded with its own (PS3.5 8.2.4).
 
     Raises:
         ValueError: a High Bit that cannot be; and what `transfer.decoded` raises.
@@ -31,7 +36,7 @@ def stored_values(dataset: Any) -> Values:
     if below < 0 or (allocated and high is not None and high >= allocated):
         raise ValueError(f"High Bit {high} of {stored} bits stored in {allocated}")
     if below:
-        if dataset.file_meta.TransferSyntaxUID not in _NOT_COMPRESSED:
+        if dataset.file_meta.TransferSyntaxUID not in _IN_WHOLE_WORDS:
             raise ValueError(f"High Bit {high} of {stored} bits stored, in compressed pixels")
         dataset.BitsStored, dataset.HighBit = allocated, allocated - 1
         return _bits(transfer.decoded(dataset), stored, below=below)
@@ -97,10 +102,14 @@ def height_of_a_pixel(dataset: Any) -> float:
     is one of rounding.
     """
     for name in (*_SPACINGS, "PixelAspectRatio"):
-        pair = dataset.get(name)
-        if pair is None or isinstance(pair, (str, int, float)) or len(pair) != 2:
-            continue
-        height, width = (float(side) for side in pair)
-        if height > 0 and width > 0 and abs(height / width - 1) >= 0.01:
-            return height / width
+        pair = numbers(dataset.get(name))
+        if len(pair) == 2 and min(pair) > 0 and abs(pair[0] / pair[1] - 1) >= 0.01:
+            return pair[0] / pair[1]
     return 1.0
+
+
+def numbers(value: Any) -> list[float]:
+    """Returns the numbers of a tag with one value or several, up to the first that is empty or not finite."""
+    values = [value] if value is None or isinstance(value, (str, float, int)) else value
+    found = (float(each) if each not in (None, "") else math.nan for each in values)
+    return list(takewhile(math.isfinite, found))

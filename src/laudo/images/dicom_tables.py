@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from laudo.images.dicom_pixels import numbers
+
 if TYPE_CHECKING:
     from laudo.images.grey import Values
 
@@ -26,6 +28,15 @@ class Table(NamedTuple):
         mapped: Values = self.entries[places.astype(np.intp)]
         return mapped
 
+    @property
+    def top(self) -> int:
+        """The value that is white: all bits of the greatest entry, at least 8.
+
+        By PS3.3 C.11.2.1.1 it is all bits of the descriptor, which is the same for a table that uses them. In
+        the field, tables of 12 bits have a descriptor of 16.
+        """
+        return int(2 ** max(8, int(self.entries.max()).bit_length()) - 1)
+
 
 def load(dataset: Any, item: Any, *, signed: bool) -> Table:
     """Returns the table of an item (PS3.3 C.11.1.1 and C.11.2.1.1).
@@ -38,21 +49,24 @@ def load(dataset: Any, item: Any, *, signed: bool) -> Table:
             negative only by rescaling.
 
     Raises:
-        ValueError: the table has fewer entries than its descriptor says.
+        ValueError: no whole descriptor, or fewer entries than it says.
     """
     import numpy as np
 
-    count, first_value, bits = (int(value) for value in item.LUTDescriptor)
+    descriptor = numbers(item.get("LUTDescriptor"))
+    if len(descriptor) != 3:
+        raise ValueError("its table has no descriptor of three numbers")
+    count, first_value, bits = map(int, descriptor)
     count = count or 2**16
     if signed and first_value >= 2**15:
         first_value -= 2**16
-    words = _words(dataset, item.LUTData)
+    words = _words(dataset, item.get("LUTData"))
     # Entries of 8 bits may be packed two to a word; only the length says whether they are.
     is_packed = bits <= 8 and len(words) == (count + 1) // 2
     entries = words.astype("<u2").view(np.uint8) if is_packed else words
     if len(entries) < count:
         raise ValueError(f"its table has {len(entries)} entries, and {count} by its descriptor")
-    return Table(entries[:count].astype(np.float64), first_value)
+    return Table(entries[:count].astype(np.int64), first_value)
 
 
 def _words(dataset: Any, data: Any) -> Values:
@@ -63,4 +77,6 @@ def _words(dataset: Any, data: Any) -> Values:
         _, little_endian = dataset.original_encoding
         whole = data[: len(data) // 2 * 2]
         return np.frombuffer(whole, "<u2" if little_endian else ">u2")
+    if data is None:
+        return np.zeros(0, np.uint16)
     return np.atleast_1d(np.asarray(data, np.int64)).astype(np.uint16)

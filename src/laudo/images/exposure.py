@@ -5,6 +5,8 @@ MIMIC-CXR holds some radiographs twice, in another brightness and contrast.
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from PIL import Image
 
 SIDE = 32
@@ -26,11 +28,26 @@ def fingerprint(image: Image.Image) -> str:
     Returns:
         1,024 bits as 256 hexadecimal digits, rows from the top.
     """
+    return fingerprints(image).upright
+
+
+class Fingerprints(NamedTuple):
+    """The fingerprints of a film and of its mirror image, left and right exchanged."""
+
+    upright: str
+    mirrored: str
+
+
+def fingerprints(image: Image.Image) -> Fingerprints:
+    """Returns the fingerprints of a film in mode `L` and of its mirror image, for the price of one.
+
+    The second one does not follow from the first, which does not say where two neighbours are equal.
+    """
     import numpy as np
 
     grey = np.asarray(image.resize((SIDE + 1, SIDE), Image.Resampling.BOX))
-    right_is_brighter = grey[:, 1:] > grey[:, :-1]
-    return np.packbits(right_is_brighter).tobytes().hex()
+    each = (np.packbits(side[:, 1:] > side[:, :-1]) for side in (grey, grey[:, ::-1]))
+    return Fingerprints(*(bits.tobytes().hex() for bits in each))
 
 
 def distance(a: str, b: str) -> int:

@@ -55,12 +55,12 @@ def assert_size(path: Path, width: int, height: int) -> None:
         raise UnreadableImage(path, f"its head promises over {MAX_PIXELS} pixels")
 
 
-def assert_shows_something(path: Path, histogram: Sequence[int]) -> None:
-    """Refuses a film of fewer than `MIN_RANGE` levels, by its 256-bin histogram; a label does not count."""
+def assert_shows_something(path: Path, histogram: Sequence[int], *, levels: int = MIN_RANGE) -> None:
+    """Refuses a film of fewer than `levels` levels, by its 256-bin histogram; a label does not count."""
     low, high = grey_range(histogram)
     if max(histogram) == sum(histogram):
         raise UnreadableImage(path, f"every pixel has the grey value {low}")
-    if high - low < MIN_RANGE:
+    if high - low < levels:
         raise UnreadableImage(path, f"99 % of its pixels have grey values from {low} to {high}")
 
 

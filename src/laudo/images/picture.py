@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from io import BytesIO
 from pathlib import Path
 
-from PIL import Image, UnidentifiedImageError
+from PIL import Image, ImageFile, UnidentifiedImageError
 
 from laudo.images import jpeg
 from laudo.images.grey import MAX_PIXELS, UnreadableImage, assert_holds_levels, assert_size, to_8_bits
@@ -26,6 +26,16 @@ _TURNS = {
     8: Image.Transpose.ROTATE_90,
 }
 """How an image of each EXIF orientation becomes upright (Exif 2.32, tag 274)."""
+
+_LOW_BYTES = {"RGB;16B": "RGB;16L", "RGBA;16B": "RGBA;16L", "LA;16B": "RGBA"}
+"""How Pillow decodes a PNG of 16-bit colour -> how it decodes the low bytes, which it leaves out.
+
+It takes the high bytes of big-endian numbers, so of little-endian ones it takes the others. It does not know
+grey with alpha as little-endian, but the four bytes of such a pixel as four channels.
+"""
+
+_LUMA = (0.299, 0.587, 0.114)
+"""Red, green and blue in grey (ITU-R BT.601), as in Pillow."""
 
 _DAMAGE = (OSError, SyntaxError, ValueError, EOFError, struct.error, zlib.error)
 _TOO_LARGE = (Image.DecompressionBombError, Image.DecompressionBombWarning)
@@ -46,10 +56,16 @@ def decode(path: Path, data: bytes, *, kind: str, size_px: int | None) -> Image.
     with _reasons(path, kind):
         if kind == "PNG":
             data = _without_damaged_notes(data)
-        image = _opened(path, data, kind, size_px)
+        opened = _opened(path, data, kind, size_px)
+        image: Image.Image = opened
+        deep = _LOW_BYTES.get(str(opened.tile[0].args)) if kind == "PNG" else None
         image.load()
         if kind == "JPEG":
             _assert_whole(path, data, image, size_px)
+        if deep:
+            low = _opened(path, data, kind, size_px)
+            low.tile = [low.tile[0]._replace(args=deep)]
+            image = _of_16_bit_colour(image, low, both_in_low=deep == "RGBA")
         return _grey(path, _upright(image))
 
 
@@ -73,7 +89,7 @@ def _reasons(path: Path, kind: str) -> Iterator[None]:
         raise UnreadableImage(path, reason or type(error).__name__) from error
 
 
-def _opened(path: Path, data: bytes, kind: str, size_px: int | None) -> Image.Image:
+def _opened(path: Path, data: bytes, kind: str, size_px: int | None) -> ImageFile.ImageFile:
     """Returns the image, its pixels not decoded yet; a JPEG will be decoded near `size_px`."""
     image = Image.open(BytesIO(data), formats=[kind])
     assert_size(path, *image.size)
@@ -129,6 +145,25 @@ def _upright(image: Image.Image) -> Image.Image:
     except _DAMAGE:
         turn = None
     return image if turn is None else image.transpose(turn)
+
+
+def _of_16_bit_colour(image: Image.Image, low: Image.Image, *, both_in_low: bool) -> Image.Image:
+    """Returns grey of 16 bits on black, in mode `I;16`, by both decodings of a PNG (`_LOW_BYTES`)."""
+    import numpy as np
+
+    high_bytes, low_bytes = np.asarray(image), np.asarray(low)
+    if both_in_low:
+        high_bytes, low_bytes = low_bytes[:, :, ::2], low_bytes[:, :, 1::2]
+    # (channels, rows, columns), one channel at a time to save memory
+    channels = [
+        high_bytes[:, :, n] * np.float32(256) + low_bytes[:, :, n] for n in range(high_bytes.shape[2])
+    ]
+    alpha = channels.pop() / 65535 if len(channels) in (2, 4) else 1
+    weights = _LUMA if len(channels) == 3 else (1.0,)
+    grey = alpha * sum(weight * channel for weight, channel in zip(weights, channels, strict=True))
+    deep = Image.fromarray(np.rint(grey).astype(np.uint16))
+    deep.info = image.info
+    return deep
 
 
 def _grey(path: Path, image: Image.Image) -> Image.Image:

@@ -130,7 +130,7 @@ FILMS = _table(
         "warning": Nullable(TEXT),
         "left_out": Nullable(TEXT),
     },
-    recipe=2,
+    recipe=3,
 )
 """Every image of the studies asked for: cached under `path`, with its size in pixels, or why not.
 
