@@ -128,7 +128,7 @@ def test_version():
 # --- mistakes -----------------------------------------------------------------------------------------------
 
 
-def one_message(ended, *words):
+def assert_one_message(ended, *words):
     assert ended.code == 2
     assert ended.err.startswith("laudo: ") and ended.err.count("laudo: ") == 1
     assert "Traceback" not in ended.err + ended.out
@@ -139,7 +139,7 @@ def one_message(ended, *words):
 def test_a_wrong_key(laudo, experiment, tmp_path):
     path = experiment(("epochs", "epoch"))
     for command in ("prepare", "run", "status"):
-        one_message(
+        assert_one_message(
             laudo(command, path, "--runs", tmp_path),
             "train.epoch: no such setting",
             "did you mean 'epochs'",
@@ -148,17 +148,17 @@ def test_a_wrong_key(laudo, experiment, tmp_path):
 
 
 def test_a_missing_experiment(laudo):
-    one_message(laudo("run", "nowhere.toml"), "there is no experiment 'nowhere.toml'", "demo")
+    assert_one_message(laudo("run", "nowhere.toml"), "there is no experiment 'nowhere.toml'", "demo")
 
 
 def test_a_missing_corpus(laudo, experiment, tmp_path):
     ended = laudo("prepare", experiment(on(tmp_path / "nowhere")), "--runs", tmp_path / "runs")
-    one_message(ended, "there is no such folder", str(tmp_path / "nowhere"))
+    assert_one_message(ended, "there is no such folder", str(tmp_path / "nowhere"))
 
 
 def test_a_folder_that_is_no_corpus(laudo, experiment, tmp_path):
     (tmp_path / "empty").mkdir()
-    one_message(
+    assert_one_message(
         laudo("prepare", experiment(on(tmp_path / "empty")), "--runs", tmp_path / "runs"),
         "mimic-cxr-2.0.0-metadata.csv.gz is absent",
     )
@@ -166,7 +166,7 @@ def test_a_folder_that_is_no_corpus(laudo, experiment, tmp_path):
 
 def test_no_corpus_named(laudo, experiment, tmp_path, monkeypatch):
     monkeypatch.delenv("LAUDO_MIMIC", raising=False)
-    one_message(
+    assert_one_message(
         laudo("prepare", experiment((on("")[0], "")), "--runs", tmp_path),
         "no MIMIC-CXR folder is named",
         "LAUDO_MIMIC",
@@ -174,7 +174,7 @@ def test_no_corpus_named(laudo, experiment, tmp_path, monkeypatch):
 
 
 def test_a_missing_model(laudo, experiment, tmp_path):
-    one_message(
+    assert_one_message(
         laudo("run", experiment(("phantom:translator", "./models/nobody")), "--runs", tmp_path),
         "there is no model './models/nobody'",
     )
@@ -182,7 +182,7 @@ def test_a_missing_model(laudo, experiment, tmp_path):
 
 @pytest.mark.parametrize("command", ["prepare", "translate", "generate"])
 def test_not_a_shard(laudo, experiment, tmp_path, command):
-    one_message(
+    assert_one_message(
         laudo(command, experiment(), "--runs", tmp_path, "--shard", "4/4"),
         "'4/4' is not a shard",
         "--shard 0/4",
@@ -191,18 +191,18 @@ def test_not_a_shard(laudo, experiment, tmp_path, command):
 
 @pytest.mark.parametrize("command", ["translate", "check", "train", "generate", "evaluate", "report"])
 def test_a_stage_before_its_time_names_the_command_that_comes_first(laudo, experiment, tmp_path, command):
-    one_message(laudo(command, experiment(), "--runs", tmp_path), "is missing", "fix: laudo ")
+    assert_one_message(laudo(command, experiment(), "--runs", tmp_path), "is missing", "fix: laudo ")
 
 
 def test_a_place_that_cannot_be_written(laudo, experiment, tmp_path, phantom_tree):
     (tmp_path / "runs").write_text("a file", "utf-8")
     ended = laudo("prepare", experiment(on(phantom_tree / "mimic")), "--runs", tmp_path / "runs")
-    one_message(ended, "cannot write")
+    assert_one_message(ended, "cannot write")
 
 
 @pytest.mark.parametrize("split", ["60,40", "a,b,c", "-1,1,1", "0,0,0"])
 def test_not_a_split(laudo, tmp_path, split):
-    one_message(
+    assert_one_message(
         laudo("phantom", tmp_path, "--studies", 3, "--split", split), "is not a split", "--split 60,10,30"
     )
 
@@ -304,12 +304,14 @@ def test_sections_in_portuguese_from_standard_input(laudo, monkeypatch):
 
 def test_the_reference_parser_knows_no_portuguese(laudo, tmp_path):
     ended = laudo("sections", "--lang", "pt", "--mode", "reference", tmp_path / "reports.jsonl")
-    one_message(ended, "English only", "--lang en")
+    assert_one_message(ended, "English only", "--lang en")
 
 
 def test_sections_of_a_file_that_is_none(laudo, tmp_path):
-    one_message(laudo("sections", "--lang", "en", tmp_path / "none"), str(tmp_path / "none"), "No such file")
-    one_message(laudo("sections", "--lang", "en", tmp_path), str(tmp_path), "Is a directory")
+    assert_one_message(
+        laudo("sections", "--lang", "en", tmp_path / "none"), str(tmp_path / "none"), "No such file"
+    )
+    assert_one_message(laudo("sections", "--lang", "en", tmp_path), str(tmp_path), "Is a directory")
 
 
 LAUDO = {"id": "7", "text": "Nódulo de 1,2 cm no lobo superior direito. Não se pode excluir pneumonia."}
@@ -360,11 +362,11 @@ def test_label_with_words_of_ones_own(laudo, tmp_path):
     assert [(fact["finding"], fact["status"]) for fact in row["facts"]] == [("gizmo", "absent")]
     words.write_text('[gizmo]\nterms.en = ["gizmo"]\nexamples.en = ["A gadget."]\n', "utf-8")
     findings.clear_cache()
-    one_message(laudo("label", "--lang", "en", "--lexicon", tmp_path, path), "gizmo, en: A gadget.")
+    assert_one_message(laudo("label", "--lang", "en", "--lexicon", tmp_path, path), "gizmo, en: A gadget.")
 
 
 def test_label_names_a_language_it_has_not_even_of_no_lines(laudo, tmp_path):
-    one_message(
+    assert_one_message(
         laudo("label", "--lang", "es", lines_of(tmp_path)),
         "no lexicon for the language 'es'",
         "one of en, pt",
