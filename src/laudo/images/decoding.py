@@ -20,8 +20,9 @@ def decode(
 ) -> Film:
     """Returns one radiograph as 8-bit grey, air dark and bone bright, with a warning if that is in doubt.
 
-    A frontal DICOM that shows the opposite of what its tags say is inverted. A frontal JPEG or PNG that looks
-    inverted stays as it is, because it has no tag that could be wrong. Both carry a warning.
+    A frontal DICOM that shows the opposite of what its tags say is inverted, and a DICOM whose window shows
+    almost nothing is stretched. A frontal JPEG or PNG that looks inverted stays as it is, because it has no
+    tag that could be wrong. All of them carry a warning.
 
     Args:
         path: a file of a suffix in `IMAGE_KINDS`, with the content that the suffix says.

@@ -13,7 +13,7 @@ from PIL import Image
 
 from laudo.errors import LaudoError
 from laudo.images import dicom_tables
-from laudo.images.dicom_pixels import height_of_a_pixel, numbers, padding, stored_values
+from laudo.images.dicom_pixels import height_of_a_pixel, numbers, padding_mask, stored_values
 from laudo.images.grey import (
     MIN_RANGE,
     Film,
@@ -60,8 +60,8 @@ def header(path: Path) -> Header:
 def decode(path: Path, data: bytes, *, recipe: DicomRecipe, view: str | None) -> Film:
     """Returns the film in mode `L`, air dark and bone bright.
 
-    A frontal film that clearly shows the opposite of what its tags say is inverted, with a warning
-    (`polarity`).
+    A frontal film that clearly shows the opposite of what its tags say is inverted (`polarity`). A film that
+    its window or table hardly shows is spread over its own range. Both carry a warning.
 
     Args:
         path: for messages.
@@ -72,7 +72,7 @@ def decode(path: Path, data: bytes, *, recipe: DicomRecipe, view: str | None) ->
         view: its ViewPosition in the tables of the corpus, if known.
 
     Raises:
-        UnreadableImage: not one grey frame, damaged, or a window that shows nothing.
+        UnreadableImage: not one grey frame, damaged, or of too few grey levels.
     """
     with _reasons(path):
         dataset, stored = _stored(path, data)
@@ -81,7 +81,6 @@ def decode(path: Path, data: bytes, *, recipe: DicomRecipe, view: str | None) ->
             raise UnreadableImage(path, "every pixel is padding")
         grey, stretched = _rendered(path, stored, dataset, inside=~padding, recipe=recipe)
         ratio = height_of_a_pixel(dataset)
-    assert_shows_something(path, _histogram(grey[~padding]).tolist())
     grey[padding] = 0
     own_view = str(dataset.get("ViewPosition") or "")
     frontal = may_be_frontal(view) and may_be_frontal(own_view)
@@ -105,7 +104,7 @@ def _padding(stored: Values, dataset: Any, recipe: DicomRecipe) -> Values:
     """Returns which pixels are padding, (rows, columns); MIMIC-CXR-JPG was made without looking for any."""
     import numpy as np
 
-    return np.zeros(stored.shape, bool) if recipe == "mimic_jpg" else padding(stored, dataset)
+    return np.zeros(stored.shape, bool) if recipe == "mimic_jpg" else padding_mask(stored, dataset)
 
 
 def _rendered(
@@ -135,6 +134,7 @@ def _rendered(
             assert_holds_levels(path, values[inside], name="mapped value")
         low, high = usual_range(values[inside])
         grey = to_8_bits(values, low=low, high=high)
+        assert_shows_something(path, _histogram(grey[inside]).tolist())
     return 255 - grey if inverted else grey, stretched
 
 

@@ -59,7 +59,7 @@ def _has_embedded_overlay(dataset: Any) -> bool:
     )
 
 
-def padding(stored: Values, dataset: Any) -> Values:
+def padding_mask(stored: Values, dataset: Any) -> Values:
     """Returns which pixels are padding: of the value, or from it to the range limit (PS3.3 C.7.5.1.1.2).
 
     Both are compared with stored values.

@@ -139,7 +139,10 @@ def _without_damaged_notes(data: bytes) -> bytes:
 
 
 def _upright(image: Image.Image) -> Image.Image:
-    """Returns the image turned as its EXIF orientation says; as it is, if that is absent or damaged."""
+    """Returns the image turned as its EXIF orientation says; as it is, if that is absent or damaged.
+
+    Pillow's `exif_transpose` also writes the EXIF again, which fails if any other part of it is damaged.
+    """
     try:
         turn = _TURNS.get(image.getexif().get(_ORIENTATION, 1))
     except _DAMAGE:
