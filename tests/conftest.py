@@ -17,6 +17,10 @@ hypothesis.settings.load_profile("laudo")
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+# A developer's own corpus is none of the tests'.
+for variable in ("LAUDO_MIMIC", "LAUDO_REPORTS"):
+    os.environ.pop(variable, None)
+
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 TINY = """

@@ -210,5 +210,8 @@ class Experiment(Settings):
         return Path(root).expanduser()
 
     def reports_root(self) -> Path | None:
-        """Where the reports are, None where they are in the corpus's own folder."""
-        return Path(self.mimic.reports).expanduser() if self.mimic.reports else None
+        """Where the reports are, None where they are in the corpus's own folder, as a phantom's are."""
+        if self.mimic.phantom:
+            return None
+        reports = self.mimic.reports or os.environ.get("LAUDO_REPORTS")
+        return Path(reports).expanduser() if reports else None

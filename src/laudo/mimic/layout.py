@@ -126,7 +126,7 @@ def damaged(what: str, where: str | Path) -> InputError:
 
 def no_reports(what: str, where: Path) -> InputError:
     """Returns the error for reports that are not where the experiment says."""
-    fix = "set [mimic] reports to mimic-cxr-reports.zip, or to the folder it was unpacked into"
+    fix = "set [mimic] reports, or LAUDO_REPORTS, to mimic-cxr-reports.zip or the folder it was unpacked into"
     return InputError(what, where=str(where), fix=fix)
 
 
