@@ -6,10 +6,10 @@ import tomllib
 import pytest
 from pydantic import BaseModel
 
+from conftest import assert_one_message
 from laudo.errors import ExperimentError
 from laudo.experiment import Experiment, load, shipped
-from laudo.experiment.loading import new
-from test_cli import assert_one_message, laudo  # noqa: F401 (a fixture)
+from laudo.experiment.writing import write_new
 
 # As the file itself says: a setting that is not used begins with # and no blank.
 UNUSED = re.compile(r"^#(?=[\w\[])", re.MULTILINE)
@@ -18,7 +18,7 @@ UNUSED = re.compile(r"^#(?=[\w\[])", re.MULTILINE)
 @pytest.fixture(scope="module")
 def text(tmp_path_factory):
     path = tmp_path_factory.mktemp("new") / "my.toml"
-    new(str(path))
+    write_new(str(path))
     return path.read_text("utf-8")
 
 
@@ -93,7 +93,7 @@ def test_a_value_that_is_not_the_setting_s_own_says_what_holds_without_the_line(
             assert f"Without this line: {shown.replace(chr(39), chr(34))}." in last, name
 
 
-def test_what_new_writes_does_what_default_does(tmp_path, laudo, monkeypatch):  # noqa: F811
+def test_what_new_writes_does_what_default_does(tmp_path, laudo, monkeypatch):
     monkeypatch.chdir(tmp_path)
     ended = laudo("new", "my-study.v2.toml")
     assert (ended.code, ended.err) == (0, "")
@@ -103,7 +103,7 @@ def test_what_new_writes_does_what_default_does(tmp_path, laudo, monkeypatch):  
     assert experiment.model_copy(update={"name": "default"}) == load("default")
 
 
-def test_a_file_is_never_overwritten(tmp_path, laudo, monkeypatch):  # noqa: F811
+def test_a_file_is_never_overwritten(tmp_path, laudo, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "my.toml").write_text("mine", "utf-8")
     assert_one_message(laudo("new", "my.toml"), "my.toml exists", "fix: laudo new my_2.toml")
@@ -124,22 +124,21 @@ def test_a_file_is_never_overwritten(tmp_path, laudo, monkeypatch):  # noqa: F81
         (".toml", "my.toml"),
         ("..toml", "my.toml"),
         ("实验.toml", "my.toml"),
-        ("my.toml\n", "my.toml"),
         *[(f"{name}.toml", f"my_{name}.toml") for name in shipped()],
     ],
 )
 def test_a_name_that_cannot_be_one_is_refused_with_one_that_can(tmp_path, name, fixed):
     with pytest.raises(ExperimentError) as caught:
-        new(str(tmp_path / name))
+        write_new(str(tmp_path / name))
     assert caught.value.fix.startswith("laudo new ") and caught.value.fix.endswith(f"/{fixed}")
     assert list(tmp_path.iterdir()) == []
-    new(str(tmp_path / fixed))
+    write_new(str(tmp_path / fixed))
     assert load(str(tmp_path / fixed)).name == fixed.removesuffix(".toml")
 
 
 def test_a_folder_that_is_not_there_is_named_with_the_command_that_makes_it(tmp_path):
     with pytest.raises(ExperimentError, match="no folder") as caught:
-        new(str(tmp_path / "studies" / "my.toml"))
+        write_new(str(tmp_path / "studies" / "my.toml"))
     assert caught.value.fix == f"mkdir -p {tmp_path / 'studies'}"
 
 

@@ -19,6 +19,9 @@ from laudo.vocabulary import DicomRecipe, Language
 
 PositiveInt = Annotated[int, Field(ge=1)]
 
+NAME = r"^[A-Za-z0-9][A-Za-z0-9_.-]*$"
+"""What may name an experiment, and so the folder of its run."""
+
 
 class Mimic(CorpusSettings):
     """Where the corpus is, or how large a phantom stands in for it."""
@@ -149,7 +152,7 @@ class Page(Settings):
 class Experiment(Settings):
     """A whole study. `name` names its folder, `runs/<name>`."""
 
-    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")
+    name: str = Field(pattern=NAME)
     mimic: Mimic = Mimic()
     prepare: Prepare = Field(default_factory=lambda: Prepare.model_validate({}))
     translate: Translate
