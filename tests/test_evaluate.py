@@ -109,11 +109,15 @@ def values(run: Plan, arm: str, metric: str, measure: str) -> dict[int, float | 
     return {study_id: row["value"] for study_id, row in rows.items()}
 
 
-def figures(run: Plan, measure: str, label: str = "") -> dict[tuple[str, str], store.Row]:
+def figures(
+    run: Plan, measure: str, label: str = "", references: str = "all"
+) -> dict[tuple[str, str], store.Row]:
     """(arm, versus) -> a row of the summary."""
-    rows = store.rows(run.summary)
+    chosen = (measure, label, references)
     return {
-        (row["arm"], row["versus"]): row for row in rows if (row["metric"], row["label"]) == (measure, label)
+        (row["arm"], row["versus"]): row
+        for row in store.rows(run.summary)
+        if (row["metric"], row["label"], row["references"]) == chosen
     }
 
 
@@ -199,10 +203,11 @@ def test_label_f1_is_the_micro_f1_of_the_counts(scored):
 
 def test_the_summary_has_every_measure_of_every_metric_and_label_f1_by_label(scored):
     measures = [measure for metric in METRICS for measure in metric.measures]
-    expected = {(measure, "") for measure in measures} | {("label_f1", label) for label in LABELS}
+    expected = {(measure, "", chosen) for measure in measures for chosen in ("all", "learnable")}
+    expected |= {("label_f1", label, "all") for label in LABELS}
     compared = {("zero_shot", ""), ("lora", ""), ("lora", "zero_shot")}
     rows = store.rows(scored.summary)
-    assert {(row["metric"], row["label"]) for row in rows} == expected
+    assert {(row["metric"], row["label"], row["references"]) for row in rows} == expected
     assert len(rows) == len(expected) * len(compared)
     assert {(row["arm"], row["versus"]) for row in rows} == compared
 

@@ -225,7 +225,7 @@ def figure(
 ) -> dict[str, Any]:
     limits = {"low": None, "high": None} if value is None else {"low": value - 0.05, "high": value + 0.05}
     row = {"arm": arm, "versus": versus, "metric": metric, "label": label, "value": value}
-    return {**row, **limits, "n": 3, "p": p}
+    return {**row, **limits, "references": "all", "n": 3, "p": p}
 
 
 def summary(arms: Sequence[str]) -> list[dict[str, Any]]:
@@ -234,7 +234,7 @@ def summary(arms: Sequence[str]) -> list[dict[str, Any]]:
         figure("lora", "", "label_f1", 0.6543),
         figure("shuffled", "", "label_f1", None),
         *(figure(arm, "", measure, 0.5) for arm in ARMS for measure in MEANS),
-        figure("lora", "zero_shot", "label_f1", 0.2222, p=0.0004),
+        figure("lora", "zero_shot", "label_f1", 0.2222, p=0.0008),
         figure("lora", "zero_shot", "bertscore_pt_f1", -0.0123, p=0.25),
         figure("zero_shot", "", "label_f1", 0.8765, label="Edema"),
         figure("lora", "", "label_f1", float("nan"), label="Fracture"),
@@ -334,7 +334,7 @@ def test_json_holds_the_summary(plan: Plan) -> None:
     )
     assert found["arms"]["shuffled"]["label_f1"] == {"value": None, "low": None, "high": None, "n": 3}
     assert {(d["a"], d["b"], d["metric"], d["p"]) for d in found["differences"]} == {
-        ("lora", "zero_shot", "label_f1", 0.0004),
+        ("lora", "zero_shot", "label_f1", 0.0008),
         ("lora", "zero_shot", "bertscore_pt_f1", 0.25),
     }
     assert found["labels"]["zero_shot"]["Edema"]["label_f1"]["value"] == 0.8765
@@ -435,17 +435,18 @@ def test_page_is_in_portuguese_and_its_pictures_have_alternatives(page: Page) ->
     assert next(attrs for tag, attrs in page.tags if tag == "html")["lang"] == "pt-BR"
     assert all(attrs.get("alt") for tag, attrs in page.tags if tag == "img")
     figures_shown = [attrs for tag, attrs in page.tags if tag == "svg"]
-    # Two differences, the labels, three curves, six distributions.
-    assert len(figures_shown) == 2 + 1 + 3 + 6
+    # Two differences and the labels, the first and the last also for narrow screens, three curves, six
+    # distributions.
+    assert len(figures_shown) == (2 + 1) + (1 + 1) + 3 + 6
     assert all(attrs["role"] == "img" and attrs["aria-label"] for attrs in figures_shown)
     identifiers = page.values("id")
     assert len(set(identifiers)) == len(identifiers)
 
 
 def test_page_names_exclusions_controls_and_verdicts(page: Page) -> None:
-    assert "Dos 7 estudos encontrados, 6 são usados" in page.text
+    assert "O corpus tem 7 estudos, e o experimento usa 6" in page.text
     assert re.search(r"Imagem ilegível\s+1\s+0\s+0\s", page.text)
-    assert "controle: imagens de outro paciente" in page.text
+    assert "controle (shuffled) imagens de outro paciente" in page.text
     assert "Não é um dispositivo médico" in page.text
 
 
@@ -519,11 +520,11 @@ DAMAGE = {
     "JSON too deep": ("results.json", lambda results: b"[" * 100_000),
     "JSON of an earlier form": (
         "results.json",
-        lambda results: results.replace(b'"format": 2', b'"format": 1'),
+        lambda results: results.replace(b'"format": 3', b'"format": 2'),
     ),
     "JSON without a number": (
         "results.json",
-        lambda results: results.replace(b'"format": 2', b'"format": "2"'),
+        lambda results: results.replace(b'"format": 3', b'"format": "3"'),
     ),
     "JSON without arms": ("results.json", lambda results: results.replace(b'"arms": {', b'"legs": {', 1)),
     "JSON with arms of another type": (
@@ -626,7 +627,7 @@ def test_the_page_is_in_english_where_the_experiment_asks_for_it(english: Plan) 
         "+0.222",
         "< 0.001",
         "−0.012",
-        "Of the 7 studies found, 6 are used",
+        "The corpus has 7 studies, of which the experiment uses 6",
     ):
         assert shown in page.text
     assert "0,654" not in page.text
@@ -744,7 +745,7 @@ def test_a_metric_that_is_added_appears_wherever_measures_do(
     for shown in ("Contagem words_mean", "Lê-se words_sum.", "0,358", "+0,025", "0,136", "words_mean|s"):
         assert shown in page.text or shown in " ".join(page.values("aria-label")), shown
     # Beside those of the page without it: its differences, its labels, and one distribution.
-    assert len([tag for tag, _ in page.tags if tag == "svg"]) == (2 + 1 + 3 + 6) + 3
+    assert len([tag for tag, _ in page.tags if tag == "svg"]) == (3 + 2 + 3 + 6) + 4
 
 
 def test_an_empty_report_is_counted_beside_a_distribution_and_other_scores_of_0_are_in_it(
