@@ -121,7 +121,7 @@ class Catalogue:
         if p <= floor * (1 + 1e-9):
             return self.text("number.at_most", p=self.number(math.ceil(p * 1000 - 1e-9) / 1000))
         if p < 0.001:
-            return self.text("number.below", p=self.number(0.001))
+            return f"< {self.number(0.001)}"
         return self.number(p)
 
     def whole(self, count: float) -> str:
