@@ -712,7 +712,8 @@ def test_a_full_copy_that_differs_from_the_release_is_pointed_out(tmp_path: Path
 
 @pytest.mark.parametrize("language", ["pt", "en"])
 def test_the_page_of_a_phantom_says_so_and_never_speaks_of_mimic(tmp_path: Path, language: str) -> None:
-    plan = filled(layout(tmp_path, phantom=True, language=language))
+    settings = {"arms": {"zero_shot": {}}, "examples": 1, "language": language}
+    plan = filled(layout(tmp_path, phantom=True, **settings), means=(None,) * 3)
     report.run(plan)
     page = page_of(plan)
     heard = " ".join([page.text, *page.values("alt"), *page.values("aria-label")])
@@ -753,33 +754,37 @@ def test_a_control_is_subtracted_and_has_a_name_of_the_pages_language() -> None:
     assert pt.arm("my_arm") == "my arm"
 
 
-def test_differences_from_a_control_come_last(tmp_path: Path) -> None:
-    pairs = [("zero_shot", "shuffled"), ("lora", "shuffled")]
-    plan = filled(layout(tmp_path), more_estimates=[figure(a, b, "label_f1", 0.4, p=0.5) for a, b in pairs])
-    report.run(plan)
-    alt = next(alt for alt in page_of(plan).values("aria-label") if alt.startswith("Diferenças"))
-    names = ["LoRA − zero-shot", "zero-shot − controle (shuffled)", "LoRA − controle (shuffled)"]
-    assert [alt.index(name) for name in names] == sorted(alt.index(name) for name in names)
-
-
 # --- references in doubt -----------------------------------------------------------------------------------
 
 
-def test_figures_without_the_references_in_doubt_stand_beside_those_of_all(tmp_path: Path) -> None:
-    """Of the three test references one is flagged."""
+@pytest.fixture(scope="module")
+def compared(tmp_path_factory: pytest.TempPathFactory) -> Plan:
+    """With differences from the control, and figures from the two test studies whose reference is not flagged."""
     trusted = [
         figure("lora", "", "label_f1", 0.6999) | {"references": "learnable", "n": 2},
         figure("lora", "zero_shot", "label_f1", 0.1888, p=0.5) | {"references": "learnable", "n": 2},
     ]
-    plan = filled(layout(tmp_path), more_estimates=trusted)
+    controlled = [figure(arm, "shuffled", "label_f1", 0.4, p=0.5) for arm in ("zero_shot", "lora")]
+    folder = tmp_path_factory.mktemp("compared")
+    plan = filled(layout(folder, examples=0), means=(None,) * 3, more_estimates=[*trusted, *controlled])
     report.run(plan)
-    html = (plan.run / "results.html").read_text("utf-8")
+    return plan
+
+
+def test_differences_from_a_control_come_last(compared: Plan) -> None:
+    alt = next(alt for alt in page_of(compared).values("aria-label") if alt.startswith("Diferenças"))
+    names = ["LoRA − zero-shot", "zero-shot − controle (shuffled)", "LoRA − controle (shuffled)"]
+    assert [alt.index(name) for name in names] == sorted(alt.index(name) for name in names)
+
+
+def test_figures_without_the_references_in_doubt_stand_beside_those_of_all(compared: Plan) -> None:
+    html = (compared.run / "results.html").read_text("utf-8")
     section = re.sub(r"<[^>]+>|\s", " ", html.partition('id="sensitivity"')[2].partition("<section")[0])
     section = re.sub(r" +", " ", section)
     assert "De 3 referências de teste, 1 está em dúvida" in section
     assert "LoRA 0,654 [0,604; 0,704] 3 estudos 0,700 [0,650; 0,750] 2 estudos" in section
     assert "LoRA − zero-shot +0,222 [0,172; 0,272] 3 estudos +0,189 [0,139; 0,239] 2 estudos" in section
-    found = json_of(plan)
+    found = json_of(compared)
     assert found["sensitivity"]["references"] == "learnable"
     assert found["sensitivity"]["arms"]["lora"]["label_f1"]["n"] == 2
     assert [d["value"] for d in found["sensitivity"]["differences"]] == [0.1888]
@@ -804,7 +809,7 @@ LATER = {
 
 def written(folder: Path) -> tuple[str, dict[str, Any]]:
     folder.mkdir()
-    plan = filled(layout(folder))
+    plan = filled(layout(folder, arms={"zero_shot": {}}, examples=1), means=(None,) * 3)
     report.run(plan)
     return (plan.run / "results.html").read_text("utf-8"), json_of(plan)
 
@@ -988,7 +993,7 @@ def test_plurals_follow_the_number_in_both_languages() -> None:
     settings = [
         words.text("method.tuning_settings", count=n, batch=1) for words in (pt, en) for n in (1, 1.5, 2)
     ]
-    assert [re.search(r"[\d.,]+ \w+", text)[0] for text in settings] == [  # type: ignore[index]
+    assert [re.search(r"\d[\d.,]* \w+", text)[0] for text in settings] == [  # type: ignore[index]
         "1 época",
         "1,5 época",
         "2 épocas",
@@ -1002,11 +1007,11 @@ def test_plurals_follow_the_number_in_both_languages() -> None:
 
 
 def test_no_count_of_one_stands_before_a_plural(tmp_path: Path) -> None:
-    counts = [("used", split, what, 1) for split in SPLITS for what in ("studies", "patients")]
-    counts += [("corpus", "studies", "all", 1)]
+    ones = [row | {"value": 1} if row["value"] else row for row in census()]
     for language in ("pt", "en"):
         (tmp_path / language).mkdir()
-        plan = simple(tmp_path / language, language=language, counts=counts)
+        plan = simple(tmp_path / language, language=language)
+        remake(plan.census, plan, ones)
         report.run(plan)
         text = page_of(plan).text
         plurals = "estudos|pacientes|imagens|épocas|laudos|tokens|studies|patients|images|epochs|reports"
