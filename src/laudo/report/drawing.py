@@ -9,6 +9,7 @@ import hashlib
 import html
 import io
 import re
+import textwrap
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
@@ -155,8 +156,9 @@ def bars(groups: Mapping[str, Sequence[Mark]], frame: Frame) -> Markup:
                 from_middle = number - (bars_per_group - 1) / 2
                 _bar(axes, place + from_middle * 0.8 / bars_per_group, mark, height=0.64 / bars_per_group)
         _name_rows(axes, list(groups))
-        axes.set(xlim=_limits(groups), xlabel=frame.title)
-        _add_legend_above(axes, next(iter(groups.values())), is_narrow=frame.width_in == NARROW_IN)
+        is_narrow = frame.width_in == NARROW_IN
+        axes.set(xlim=_limits(groups), xlabel=textwrap.fill(frame.title, 24) if is_narrow else frame.title)
+        _add_legend_above(axes, next(iter(groups.values())), is_narrow=is_narrow)
     return svg.markup
 
 
@@ -299,7 +301,7 @@ def _add_legend_above(axes: Axes, marks: Sequence[Mark], *, is_narrow: bool) -> 
         handles=[Patch(color=mark.colour, label=mark.name) for mark in marks],
         loc="lower left",
         bbox_to_anchor=(0, 1),
-        ncols=min(len(marks), 2 if is_narrow else 4),
+        ncols=1 if is_narrow else min(len(marks), 4),
         frameon=False,
         handlelength=0.9,
         borderaxespad=0.3,
