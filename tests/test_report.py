@@ -1,8 +1,10 @@
 """The page of a small invented run, read back with html.parser; its numbers are those put in the tables."""
 
+import html
 import json
 import re
 import shutil
+import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -878,6 +880,29 @@ def test_the_method_has_every_setting_that_decides_a_number(plan: Plan, page: Pa
 def test_every_table_has_a_caption(page: Page) -> None:
     tags = [tag for tag, _ in page.tags]
     assert tags.count("table") == tags.count("caption") > 8
+
+
+# --- a narrow screen ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.skipif(not shutil.which("chromium"), reason="needs the browser Chromium")
+def test_a_screen_of_390_pixels_does_not_scroll_sideways(plan: Plan, tmp_path: Path) -> None:
+    """Measured in a frame of 390 pixels, as a window of headless Chromium cannot be so narrow."""
+    frame = html.escape((plan.run / "results.html").read_text("utf-8"))
+    script = """onload = () => {
+        const root = document.querySelector("iframe").contentDocument.documentElement;
+        const shown = [...root.querySelectorAll(".narrow svg")].map(e => e.getBoundingClientRect().right);
+        document.title = [root.clientWidth, root.scrollWidth, Math.max(...shown) <= 390];
+    }"""
+    outer = tmp_path / "frame.html"
+    outer.write_text(
+        f'<iframe style="border:0;width:390px" srcdoc="{frame}"></iframe><script>{script}</script>'
+    )
+    options = ["--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={tmp_path / 'profile'}"]
+    command = ["chromium", *options, "--virtual-time-budget=3000", "--dump-dom", outer.as_uri()]
+    shown = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60).stdout
+    width, content, fits = re.findall(r"<title>(\d+),(\d+),(\w+)</title>", shown)[0]
+    assert 370 <= int(width) <= 390 and content == width and fits == "true"
 
 
 # --- metrics -----------------------------------------------------------------------------------------------

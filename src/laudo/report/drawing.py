@@ -290,7 +290,7 @@ def _write_above(axes: Axes, marks: Sequence[Mark]) -> None:
             textcoords="offset points",
             va="bottom",
             fontsize=8.5,
-            backgroundcolor="white",
+            bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.5},
         )
 
 
