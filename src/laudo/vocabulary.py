@@ -65,6 +65,14 @@ class Verdict(StrEnum):
     QUARANTINED = "quarantined"
 
 
+class References(StrEnum):
+    """Which test studies a figure of the summary rests on, by the verdict on their reference."""
+
+    ALL = "all"
+    LEARNABLE = "learnable"
+    """Accepted or repaired, as the training takes them (`fidelity.verdict.LEARNABLE`)."""
+
+
 class SectionName(StrEnum):
     """The names that `laudo.sections.split` gives to the sections of a report."""
 

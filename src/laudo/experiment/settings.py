@@ -176,6 +176,11 @@ class Experiment(Settings):
         """Whether an arm has the adapter, so that there is something to train."""
         return any(arm.adapter for arm in self.arms.values())
 
+    @property
+    def controls(self) -> tuple[str, ...]:
+        """The arms that see the pictures of another patient."""
+        return tuple(name for name, arm in self.arms.items() if arm.pictures == "another_patient")
+
     def prompt_of(self, arm: str) -> str:
         """The arm's prompt; a tuned arm is asked as it was trained."""
         settings = self.arms[arm]

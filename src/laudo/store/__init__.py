@@ -5,6 +5,7 @@ partition    a table, or a part of one, and what identifies it
 state        what is on disk of it, and whether it is up to date
 rows         its rows, verified
 filling      how it comes to be there
+origin       when and where a part is made
 content      digests of columns, parts and folders
 locks        between processes that share a run
 spread       work over processes and over the machines of a cluster

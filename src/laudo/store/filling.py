@@ -19,7 +19,7 @@ import pyarrow.parquet as pq
 from laudo import __version__
 from laudo.hashing import digest_of_json
 from laudo.progress import Progress, note
-from laudo.store import content, locks
+from laudo.store import content, locks, origin
 from laudo.store.disk import atomic, write_json, writing
 from laudo.store.partition import FORMAT, Partition, fingerprint
 from laudo.store.rows import Row, parsed, set_aside
@@ -269,7 +269,12 @@ class _Folder:
         if self.has(name):
             return
         table = _checked(self.partition, rows)
-        stamp = {"stamp": self.stamp, "files": files or {}, "content": _content(self.partition, table)}
+        stamp = {
+            "stamp": self.stamp,
+            "files": files or {},
+            "content": _content(self.partition, table),
+            "made": origin.now(),
+        }
         table = table.replace_schema_metadata({_STAMP: json.dumps(stamp)})
         with atomic(self.partition.folder / name) as temporary:
             pq.write_table(table, temporary, compression="zstd", write_page_checksum=True)
@@ -285,13 +290,15 @@ class _Folder:
         return recorded
 
     def finish(self, names: Sequence[str], *, files: str = "") -> None:
-        """Writes `done`: the parts with their rows, sizes and digests, and a digest of each column's content.
+        """Writes `done`: the parts with their rows, sizes and digests, a digest of each column's content, and
+        the distinct origins of the parts.
 
         Raises:
             Damaged: a part is not as it was written, or was made from something else; it has been set aside.
         """
         columns, stamp = content.Columns(), self.stamp
         parts: dict[str, dict[str, Any]] = {}
+        made: list[dict[str, Any]] = []
         columns.add(self.partition.table.schema.empty_table().select(self.partition.table.content))
         for name in names:
             path = self.partition.folder / name
@@ -299,6 +306,8 @@ class _Folder:
             rows, stamped = parsed(self.partition, name, stored), _stamp(path)
             if stamped.get("stamp") != stamp or stamped.get("content") != _content(self.partition, rows):
                 raise set_aside(self.partition, path)
+            if stamped.get("made") not in (None, *made):
+                made.append(stamped["made"])
             columns.add(rows.select(self.partition.table.content))
             parts[name] = {"rows": len(rows), "bytes": len(stored), "digest": content.of_bytes(stored)}
         beside = self.files_now(files)
@@ -306,7 +315,8 @@ class _Folder:
         if files:
             digests[files] = digest_of_json(beside)
         rows_in_all = sum(part["rows"] for part in parts.values())
-        self._write(DONE, {"rows": rows_in_all, "parts": parts, "files": beside, "columns": digests})
+        record = {"rows": rows_in_all, "parts": parts, "files": beside, "columns": digests, "made": made}
+        self._write(DONE, record)
 
     def _write(self, name: str, more: dict[str, Any]) -> None:
         head = {"format": FORMAT, "laudo": __version__, "identity": self.identity, "keys": self.keys}

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -190,6 +190,12 @@ def digests_of(partition: Partition) -> Mapping[str, str]:
     """column -> digest of its content, from `done`; a folder beside the parts counts as a column."""
     done = _load(partition.folder / DONE)
     return done["columns"] if isinstance(done, dict) else {}
+
+
+def origins_of(partition: Partition) -> Sequence[Mapping[str, Any]]:
+    """Returns when and where its parts were made, each distinct one once; none of a table of before."""
+    done = _load(partition.folder / DONE)
+    return done.get("made", []) if isinstance(done, dict) else []
 
 
 Loaded = dict[str, Any] | Literal["absent", "damaged", "older"]

@@ -316,22 +316,25 @@ makes one number of them. Both are null where there is no reference, and `why` s
 SUMMARY = _table(
     "summary",
     "evaluate",
-    "arm versus metric label",
+    "arm versus metric label references",
     {
         "arm": TEXT,
         "versus": TEXT,
         "metric": TEXT,
         "label": TEXT,
+        "references": TEXT,
         "value": Nullable(REAL),
         "low": Nullable(REAL),
         "high": Nullable(REAL),
         "n": INT,
         "p": Nullable(REAL),
     },
+    recipe=2,
 )
-"""One row a figure: of an arm (`versus` empty) or of a difference `arm - versus`; `label` empty for all
-labels.
+"""One row a figure: of an arm (`versus` empty) or of a difference `arm - versus`, where `versus` is a control
+if one of the two is; `label` empty for all labels.
 
-`low` and `high` bound the 95 % interval by patient; `p` is corrected by Holm over the pairs of arms of one
-metric and label.
+`references` says which test studies count: `all`, or `learnable`, those whose translation is accepted or
+repaired (`vocabulary.References`). `low` and `high` bound the 95 % interval by patient; `p` is corrected by
+Holm over the pairs of arms of one metric, label and choice of references.
 """
