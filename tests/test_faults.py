@@ -673,7 +673,7 @@ def test_fault_8_exemplars_are_studies_of_the_user_s_own_copy(by_hand):
     [
         ((TEST,), f"{TEST} is not an accepted training study"),
         ((TRAIN, 99), "99 is not"),
-        (2, "2 exemplars are requested, 1 training studies are accepted"),
+        (2, "exemplars requested: 2; accepted training studies: 1"),
     ],
 )
 def test_fault_8_no_exemplar_comes_from_outside_the_accepted_training_studies(by_hand, exemplars, message):

@@ -212,7 +212,7 @@ def _exemplars(plan: Plan, arm: str) -> list[str]:
         f"{study_id} is not an accepted training study" for study_id in study_ids if study_id not in usable
     ]
     if isinstance(requested, int) and len(study_ids) < requested:
-        faults = [f"{requested} exemplars are requested, {len(study_ids)} training studies are accepted"]
+        faults = [f"exemplars requested: {requested}; accepted training studies: {len(study_ids)}"]
     if faults:
         raise _not_exemplars(arm, faults, candidates)
     return [sections.render(usable[study_id], lang="pt") for study_id in study_ids]

@@ -103,7 +103,8 @@ def _state(partition: Partition, seen: Seen) -> State:
     if record.faults:
         return State("damaged", record.rows, record.faults)
     if record.done is None:
-        return State("begun", 0, (f"{record.parts_on_disk} of {record.parts_planned} parts",))
+        parts = "part" if record.parts_planned == 1 else "parts"
+        return State("begun", 0, (f"{record.parts_on_disk} of {record.parts_planned} {parts}",))
     return State("done", record.rows)
 
 

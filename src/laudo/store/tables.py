@@ -95,6 +95,7 @@ TEXTS = _table(
         "files": pa.list_(TEXT),
         "fault": Nullable(TEXT),
     },
+    recipe=2,
 )
 """Every study of the corpus, with what its report gives.
 
@@ -229,6 +230,7 @@ FACTS = _table(
         "end": INT,
         "cues": pa.list_(SPAN),
     },
+    recipe=2,
 )
 """What each text states, as `findings.read` gives it: a row a fact, `number` in the order of the text.
 

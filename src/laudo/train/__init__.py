@@ -17,15 +17,18 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
-from transformers import set_seed
-
 from laudo.engines.loading import Loaded, library_settings, load
 from laudo.errors import LaudoError, NotReady
 from laudo.experiment import Experiment, Plan
 from laudo.store import Row, is_done, make
-from laudo.train.checkpoints import last_complete
-from laudo.train.examples import TrainingPair, training_pairs
-from laudo.train.loop import curves, trainer, with_lora
+
+# The first import of the Trainer imports peft and bitsandbytes, which have things to say.
+with library_settings():
+    from transformers import set_seed
+
+    from laudo.train.checkpoints import last_complete
+    from laudo.train.examples import TrainingPair, training_pairs
+    from laudo.train.loop import curves, trainer, with_lora
 
 ADAPTER = "adapter"
 """The folder of the adapter, beside the rows of `training`."""
