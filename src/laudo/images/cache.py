@@ -86,6 +86,14 @@ def cache_film(
     return CachedFilm(*small.size, _digest(jpeg), mark, mirrored, film.warning)
 
 
+def film_digest(path: Path) -> str | None:
+    """Returns the digest of a film in the cache, as `CachedFilm` has it; None if it cannot be read."""
+    try:
+        return _digest(path.read_bytes())
+    except OSError:
+        return None
+
+
 def _origin(source: Path) -> dict[str, Any]:
     try:
         status = source.stat()
@@ -128,7 +136,7 @@ def _digest(jpeg: bytes) -> str:
     B.1.1.4).
     """
     start = len(_START_OF_JPEG)
-    while (marker := jpeg[start : start + 2]) != _START_OF_SCAN:
+    while start < len(jpeg) and (marker := jpeg[start : start + 2]) != _START_OF_SCAN:
         end = start + 2 + int.from_bytes(jpeg[start + 2 : start + 4])
         if marker == _COMMENT:
             return of_bytes(jpeg[:start] + jpeg[end:])
