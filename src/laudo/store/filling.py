@@ -206,7 +206,7 @@ class _Folder:
         """
         name, folder = self.partition.name, self.partition.run / "locks"
         with locks.lock_file(_lock(self.partition)) as lock, locks.lock_file(folder / "start") as start:
-            locks.wait_for(start, what="a partition of this run")
+            locks.wait_for(start, locks.EXCLUSIVE, what="a partition of this run")
             if shared and self.is_ready:
                 locks.hold(lock, locks.SHARED, what=name)
             else:

@@ -7,16 +7,19 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import signal
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
 from typing import Protocol, TypeVar
 
 from laudo.errors import LaudoError
+from laudo.store import memory
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -68,23 +71,42 @@ def pool(processes: int | None = None) -> Iterator[Over]:
     if count == 1:
         yield map
         return
-    with ProcessPoolExecutor(
-        count, mp_context=multiprocessing.get_context("spawn"), initializer=_leave_with_parent
-    ) as executor:
+    executor = ProcessPoolExecutor(
+        count, mp_context=multiprocessing.get_context("spawn"), initializer=_belong_to_parent
+    )
 
-        def over(function: Callable[[Item], Result], items: Iterable[Item], /) -> Iterator[Result]:
-            source = iter(items)
-            waiting = deque(executor.submit(function, item) for item in islice(source, 8 * count))
-            while waiting:
-                result = waiting.popleft().result()
-                waiting.extend(executor.submit(function, item) for item in islice(source, 1))
-                yield result
+    def over(function: Callable[[Item], Result], items: Iterable[Item], /) -> Iterator[Result]:
+        source = iter(items)
+        waiting = deque(executor.submit(function, item) for item in islice(source, 8 * count))
+        while waiting:
+            result = waiting.popleft().result()
+            waiting.extend(executor.submit(function, item) for item in islice(source, 1))
+            yield result
 
+    try:
         yield over
+    except BrokenProcessPool as error:
+        raise _worker_ended(count) from error
+    finally:
+        executor.shutdown(cancel_futures=True)  # after an interrupt nobody waits for what has not begun
 
 
-def _leave_with_parent() -> None:
-    """Ends this worker when its parent ends: after `kill -9` it would wait for work for ever."""
+def _worker_ended(count: int) -> LaudoError:
+    gibibytes = memory.available() / 2**30
+    return LaudoError(
+        f"one of {count} worker processes was ended by the system, most likely for want of memory: "
+        f"{gibibytes:.1f} GiB are free now",
+        fix=f"free some memory, or use fewer cores (taskset -c 0-{max(0, count // 2 - 1)} laudo ...), "
+        "and run the command again; what is finished is kept",
+    )
+
+
+def _belong_to_parent() -> None:
+    """Ends this worker when its parent ends: after `kill -9` it would wait for work for ever.
+
+    An interrupt from the keyboard reaches all of them, but only the parent answers it.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
     def watch() -> None:
         parent = multiprocessing.parent_process()

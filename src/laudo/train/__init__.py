@@ -23,7 +23,8 @@ from laudo.engines.loading import Loaded, library_settings, load
 from laudo.errors import LaudoError, NotReady
 from laudo.experiment import Experiment, Plan, kept
 from laudo.store import Row, is_done, make, rows, table, used
-from laudo.train.checkpoints import last_complete
+from laudo.store.disk import writing
+from laudo.train.checkpoints import last_complete, saving
 from laudo.train.examples import TrainingPair, training_pairs
 from laudo.train.loop import curves, trainer, with_lora
 
@@ -88,9 +89,13 @@ def _train(experiment: Experiment, pairs: Mapping[str, Sequence[TrainingPair]], 
     checkpoints, adapter = folder / _CHECKPOINTS, folder / ADAPTER
     with library_settings():
         set_seed(settings.seed)
+        with writing(checkpoints):
+            checkpoints.mkdir(parents=True, exist_ok=True)
+            last = last_complete(checkpoints)
         model, processor = load(experiment.reporter)
         tuning = trainer(Loaded(with_lora(model, settings), processor), settings, pairs, checkpoints)
-        tuning.train(resume_from_checkpoint=last_complete(checkpoints))
+        tuning.train(resume_from_checkpoint=last)
         shutil.rmtree(adapter, ignore_errors=True)
-        tuning.model.save_pretrained(str(adapter))
+        with saving(adapter):
+            tuning.model.save_pretrained(str(adapter))
     return curves(tuning.state.log_history)
