@@ -51,6 +51,21 @@ def _decoded(path: Path, *, size_px: int | None, recipe: DicomRecipe, view: str 
     return Film(image, None)
 
 
+def pixels(path: Path) -> int:
+    """Returns how many pixels the head of an image file promises; 0 where it cannot be read.
+
+    Nothing is decoded, and nothing is refused: `decode` says what is wrong with a file.
+    """
+    try:
+        if IMAGE_KINDS.get(path.suffix.lower()) == "DICOM":
+            head = dicom.header(path)
+            return (head.rows or 0) * (head.columns or 0)
+        with Image.open(path, formats=["JPEG", "PNG"]) as image:
+            return image.width * image.height
+    except (UnreadableImage, OSError, SyntaxError, ValueError, Image.DecompressionBombError):
+        return 0
+
+
 def fit(image: Image.Image, size_px: int) -> Image.Image:
     """Returns the image with its longest side at `size_px`, enlarged if it is smaller; its aspect stays."""
     scale = size_px / max(image.size)

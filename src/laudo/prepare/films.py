@@ -37,7 +37,7 @@ def make(plan: Plan, corpus: OpenCorpus, *, shard: Shard) -> bool:
     settings = plan.experiment.prepare
     chosen = rows(plan.subset, where=pc.field("excluded").is_null()) if settings.images == "keep" else []
     jobs = {study["study_id"]: _Job(study, corpus.files, plan.run, settings) for study in chosen}
-    with spread.pool() as over:
+    with spread.pool(each=images.WORKER_BYTES, once=images.LARGEST_BYTES) as over:
 
         def rows_of(keys: Sequence[Key]) -> list[Row]:
             return [row for film_rows in over(_films, [jobs[key[0]] for key in keys]) for row in film_rows]

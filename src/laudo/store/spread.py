@@ -13,10 +13,10 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from itertools import islice
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from laudo.errors import LaudoError
 from laudo.store import memory
@@ -48,6 +48,9 @@ class Shard:
 
 WHOLE = Shard(0, 1)
 
+USUAL_BYTES = 300 * 2**20
+"""The most memory of a worker that looks at texts, its libraries and word lists included."""
+
 
 def workers() -> int:
     """Processes to use: the cores that this process may run on."""
@@ -61,18 +64,27 @@ class Over(Protocol):
 
 
 @contextmanager
-def pool(processes: int | None = None) -> Iterator[Over]:
+def pool(processes: int | None = None, *, each: int = USUAL_BYTES, once: int = 0) -> Iterator[Over]:
     """Local worker processes for as long as the block lasts; with one core, this process does the work.
 
     The function must be importable by name. A few items a worker are in flight at a time, so that
     memory does not grow with the number of items. An exception in a worker is raised here.
+
+    Args:
+        processes: how many; as many as there are cores, and as the memory allows, where it is None.
+        each: the most memory that a worker takes, in bytes.
+        once: what one of them may take beyond it at a time, within `alone`.
+
+    Raises:
+        LaudoError: the system ended a worker.
     """
-    count = processes or workers()
+    count = processes or max(1, min(workers(), (memory.available() - once) // each))
     if count == 1:
         yield map
         return
+    context = multiprocessing.get_context("spawn")
     executor = ProcessPoolExecutor(
-        count, mp_context=multiprocessing.get_context("spawn"), initializer=_belong_to_parent
+        count, mp_context=context, initializer=_belong_to_parent, initargs=(context.Lock(),)
     )
 
     def over(function: Callable[[Item], Result], items: Iterable[Item], /) -> Iterator[Result]:
@@ -101,11 +113,22 @@ def _worker_ended(count: int) -> LaudoError:
     )
 
 
-def _belong_to_parent() -> None:
+_turn: AbstractContextManager[Any] = nullcontext()
+"""What a worker holds while it does what only one of them may do."""
+
+
+def alone() -> AbstractContextManager[Any]:
+    """Returns a context in which only one worker of a pool is at a time."""
+    return _turn
+
+
+def _belong_to_parent(turn: AbstractContextManager[Any]) -> None:
     """Ends this worker when its parent ends: after `kill -9` it would wait for work for ever.
 
     An interrupt from the keyboard reaches all of them, but only the parent answers it.
     """
+    global _turn
+    _turn = turn
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
     def watch() -> None:
