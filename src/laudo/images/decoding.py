@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 
 from PIL import Image
@@ -60,8 +61,10 @@ def pixels(path: Path) -> int:
         if IMAGE_KINDS.get(path.suffix.lower()) == "DICOM":
             head = dicom.header(path)
             return (head.rows or 0) * (head.columns or 0)
-        with Image.open(path, formats=["JPEG", "PNG"]) as image:
-            return image.width * image.height
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            with Image.open(path, formats=["JPEG", "PNG"]) as image:
+                return image.width * image.height
     except (UnreadableImage, OSError, SyntaxError, ValueError, Image.DecompressionBombError):
         return 0
 
