@@ -51,7 +51,7 @@ def picture(folder: Path, name: str, shade: int) -> dict[str, str]:
     path = folder / "images" / f"{name}.jpg"
     path.parent.mkdir(parents=True, exist_ok=True)
     Image.fromarray(pixels.astype(np.uint8)).save(path)
-    return {"dicom_id": name, "view": "PA", "path": f"images/{name}.jpg", "digest": name}
+    return {"dicom_id": name, "view": "PA", "path": f"images/{name}.jpg", "digest": images.film_digest(path)}
 
 
 @pytest.fixture

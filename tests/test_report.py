@@ -22,6 +22,7 @@ from laudo.errors import NotReady
 from laudo.experiment.plan import Plan
 from laudo.experiment.plan import plan as lay_out
 from laudo.experiment.settings import Experiment
+from laudo.images import film_digest
 from laudo.metrics import METRICS, MeasureWords
 from laudo.metrics.statistics import mean
 from laudo.report import drawing
@@ -95,7 +96,8 @@ def study(
     (plan.run / "images").mkdir(exist_ok=True)
     Image.linear_gradient("L").resize((640, 400)).save(plan.run / path)
     text = {"findings": f"Heart size is normal in study {study_id}."}
-    image = {"dicom_id": f"d{study_id}", "view": "PA", "path": str(path), "digest": "0"}
+    image = {"dicom_id": f"d{study_id}", "view": "PA", "path": str(path)}
+    image["digest"] = film_digest(plan.run / path)
     return study_row(
         study_id=study_id,
         subject_id=subject,

@@ -72,7 +72,7 @@ def _left_out(census: Census) -> list[str]:
     excluded = census.totals(Topic.EXCLUDED)
     lines = [f"left out: {count:,} ({reason})" for reason, count in excluded.items()]
     if _LATER & excluded.keys():
-        lines.append("(if these files arrive later, delete the table texts and prepare again)")
+        lines.append("(when these files arrive, laudo prepare EXPERIMENT --look-again surely finds them)")
     return lines
 
 

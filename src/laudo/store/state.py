@@ -16,6 +16,7 @@ from typing import Any, Literal
 
 from laudo.errors import NotReady
 from laudo.hashing import digest_of_json
+from laudo.store import watch
 from laudo.store.partition import FORMAT, Partition
 
 Word = Literal["done", "stale", "waits", "damaged", "begun", "missing"]
@@ -91,7 +92,7 @@ def _state(partition: Partition, seen: Seen) -> State:
         return State("missing")
     if record.is_older:
         return State("stale", 0, ("made by an earlier laudo, whose tables had another form",))
-    reasons = [*record.changes(partition)]
+    reasons = [*record.changes(partition), *record.mended(partition)]
     if reasons:
         return State("stale", record.rows, tuple(reasons))
     waits = [source.partition.name for source in partition.sources if not state(source.partition, seen).done]
@@ -175,6 +176,16 @@ class Record:
         for name in sorted(names ^ before["sources"].keys()):
             yield f"{name} {'is' if name in names else 'is no longer'} one of its sources"
 
+    def mended(self, partition: Partition) -> tuple[str, ...]:
+        """What of the files that could not be used has changed since."""
+        watched = self.done.get("watched") if self.done else None
+        if not (self.done and watched):
+            return ()
+        version = self.done["checksum"]
+        if version not in partition.looks:
+            partition.looks[version] = _changes_of(watch.changed(watched))
+        return partition.looks[version]
+
     def changed_sources(self, partition: Partition) -> Iterator[str]:
         """The columns of its sources, all of them done, whose content has changed since it was made."""
         if self.made_from is None:
@@ -185,6 +196,13 @@ class Record:
             for column in source.columns:
                 if before[name].get(column) != now.get(column):
                     yield f"{name}: {column} has changed"
+
+
+def _changes_of(paths: Sequence[str]) -> tuple[str, ...]:
+    if not paths:
+        return ()
+    others = f" and {len(paths) - 1} others" if len(paths) > 1 else ""
+    return (f"could not be used, and has changed since: {paths[0]}{others}",)
 
 
 def digests_of(partition: Partition) -> Mapping[str, str]:

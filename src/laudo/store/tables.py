@@ -22,6 +22,12 @@ if TYPE_CHECKING:
 TIME_COLUMNS = frozenset({"seconds"})
 """Columns that differ from run to run. They are not content: nothing is made again because of them."""
 
+WATCHED = "watched"
+"""The column of the files that a row needed and could not use, each with its stamp (`store.watch`).
+
+It is not content either, but its table is stale as soon as one of the files has changed.
+"""
+
 
 @dataclass(frozen=True)
 class Table:
@@ -35,8 +41,8 @@ class Table:
 
     @property
     def content(self) -> tuple[str, ...]:
-        """The columns whose content counts: all but times."""
-        return tuple(name for name in self.schema.names if name not in TIME_COLUMNS)
+        """The columns whose content counts: all but times and watched files."""
+        return tuple(name for name in self.schema.names if name not in TIME_COLUMNS | {WATCHED})
 
 
 class Nullable:
@@ -76,6 +82,9 @@ SECTIONS = pa.map_(TEXT, TEXT)
 LABELLED = pa.struct([(label, pa.int8()) for label in LABELS])
 """CheXpert's 14 labels: 1 present, 0 absent, -1 uncertain, null not mentioned."""
 
+STAMPS = pa.map_(TEXT, TEXT)
+"""Path of a file or folder -> its stamp (`store.watch`)."""
+
 SPAN = pa.struct([("start", INT), ("end", INT)])
 """Characters of a text, `end` not included."""
 
@@ -94,6 +103,7 @@ TEXTS = _table(
         "same_text": INT,
         "files": pa.list_(TEXT),
         "fault": Nullable(TEXT),
+        WATCHED: STAMPS,
     },
     recipe=2,
 )
@@ -130,8 +140,9 @@ FILMS = _table(
         "same_as": Nullable(TEXT),
         "warning": Nullable(TEXT),
         "left_out": Nullable(TEXT),
+        WATCHED: STAMPS,
     },
-    recipe=3,
+    recipe=4,
 )
 """Every image of the studies asked for: cached under `path`, with its size in pixels, or why not.
 
