@@ -5,6 +5,7 @@ And the other way: what a run keeps is lost. Only what is lost or mended is deco
 
 import gzip
 import shutil
+import threading
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from laudo import generate, images, prepare, report, train
 from laudo.engines.fake import FakeEngine
 from laudo.errors import ExperimentError, LaudoError, NotReady
 from laudo.experiment import Experiment, Plan, plan
+from laudo.prepare.source import OpenCorpus
 from laudo.store import rows, state, watch
 from laudo.store.spread import Shard
 from test_prepare import labelled, places, repack, studies_of, study_id
@@ -324,3 +326,31 @@ def test_a_stage_that_meets_a_lost_image_names_the_command_that_makes_it_again(
     assert raised.value.where == str(kept) and raised.value.fix.startswith("laudo prepare EXPERIMENT")
     prepare.run(look(mimic, tmp_path / "run"))
     assert kept.read_bytes() == before and [path.stem for path in decoded] == [kept.stem]
+
+
+# --- two runs at once ---------------------------------------------------------------------------------------
+
+
+def test_a_run_with_another_phantom_waits_until_the_first_has_done_with_its_own(tiny, tmp_path, capsys):
+    """It would otherwise delete the films that the first is reading."""
+
+    def of(seed: int) -> Plan:
+        phantom = {"studies": 3, "image_size": 64, "seed": seed}
+        return plan(Experiment.model_validate({**tiny, "mimic": {"phantom": phantom}}), tmp_path)
+
+    def metadata() -> bytes:
+        return (tmp_path / "phantom" / "mimic" / "mimic-cxr-2.0.0-metadata.csv.gz").read_bytes()
+
+    def open_second() -> None:
+        with OpenCorpus(of(2)):
+            pass
+
+    second = threading.Thread(target=open_second)
+    with OpenCorpus(of(1)):
+        before = metadata()
+        second.start()
+        second.join(timeout=0.3)
+        assert second.is_alive() and metadata() == before
+    second.join()
+    assert metadata() != before
+    assert "waiting for another process, which uses the phantom" in capsys.readouterr().err

@@ -28,8 +28,8 @@ _FORMAT = 3
 USUAL_PIXELS = 16_000_000
 """Nearly all films have fewer; larger ones are decoded by one worker at a time."""
 
-_BYTES_PER_PIXEL = 25
-"""The most memory that decoding takes (a DICOM without a window; `benchmarks/RESULTS.md`)."""
+_BYTES_PER_PIXEL = 26
+"""The most memory that decoding takes (a PNG of 16-bit colour; `benchmarks/RESULTS.md`)."""
 
 _LIBRARIES = 150 * 2**20
 
