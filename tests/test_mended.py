@@ -136,7 +136,7 @@ def unpack(root: Path) -> Path:
     return folder
 
 
-@pytest.mark.parametrize("damaged", [None, b" \n", bytes(40)])
+@pytest.mark.parametrize("damaged", [None, b" \n", bytes(40)], ids=["absent", "blank", "zeros"])
 def test_a_report_that_is_mended_is_used(mimic, phantom_copy, tmp_path, damaged):
     mimic["mimic"]["reports"] = str(unpack(phantom_copy))
     report_file = next((tmp_path / "reports").glob("files/p*/p*/s*.txt"))
