@@ -6,7 +6,7 @@ their own. The copy need not be complete: `tables.index` has a row for every stu
 names, and the caller says which studies are not used.
 """
 
-from laudo.mimic.layout import Corpus, image_folder, images_of, no_reports, open_corpus
+from laudo.mimic.layout import Corpus, image_folder, images_of, no_reports, open_corpus, patient_folder
 from laudo.mimic.reports import Reports, ReportText
 from laudo.mimic.signature import Signature, signature
 
@@ -19,5 +19,6 @@ __all__ = [
     "images_of",
     "no_reports",
     "open_corpus",
+    "patient_folder",
     "signature",
 ]
