@@ -52,7 +52,8 @@ def unused_lines(text):
         section = header[1] if header else section
         setting = re.match(r"#(\w+) = ", line)
         if setting and section != "mimic.phantom":  # its lines are an example as a whole
-            changed = [*lines[:number], line[1:], *lines[number + 1 :]]
+            end = number + 2 if line.endswith("\\") else number + 1  # a text of two lines
+            changed = [*lines[:number], *(used[1:] for used in lines[number:end]), *lines[end:]]
             yield f"{section}.{setting[1]}", "\n".join(changed)
 
 
