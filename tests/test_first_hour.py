@@ -1,10 +1,9 @@
-"""A newcomer's first hour: README's "On your own data" by the command line, and the commonest mistakes of it.
+"""README's "On your own data" as a newcomer does it, with the commonest mistakes and the mend that each message names.
 
-The downloads lie as `wget -r` of PhysioNet leaves them: MIMIC-CXR-JPG 2.1.0, which holds no reports, and the
-zip of the reports in MIMIC-CXR 2.1.0. A mistake passes if its message names the mend and exactly that mend
-helps. The studies are the phantom's, and the models its small ones.
+The folders are those that PhysioNet's `wget -r` makes; studies, reports and models are the phantom's.
 """
 
+import gzip
 import re
 import shutil
 from importlib.resources import files
@@ -12,194 +11,158 @@ from pathlib import Path
 
 import pytest
 
-JPG = Path("physionet.org/files/mimic-cxr-jpg/2.1.0")
-REPORTS = Path("physionet.org/files/mimic-cxr/2.1.0/mimic-cxr-reports.zip")
-SPLIT = JPG / "mimic-cxr-2.0.0-split.csv.gz"
+JPG = "physionet.org/files/mimic-cxr-jpg/2.1.0"
+TEXTS = "physionet.org/files/mimic-cxr/2.1.0"
+REPORTS = f"{TEXTS}/mimic-cxr-reports.zip"
 
-SMALL = {
-    "prepare.size_px": "48",
-    "translate.load_in_4bit": "false",
-    "translate.max_new_tokens": "160",
-    "reporter.load_in_4bit": "false",
-    "train.learning_rate": "5e-3",
-    "train.epochs": "1",
-    "train.evaluations": "1",
-    "train.gradient_checkpointing": "false",
-    "generate.max_new_tokens": "12",
-    "evaluate.resamples": "100",
-    "evaluate.bertscore_pt.layer": "2",
-    "evaluate.bertscore_en.layer": "2",
+SMALL_MODELS = {
+    "google/medgemma-27b-text-it": "phantom:translator",
+    "google/medgemma-4b-it": "phantom:reporter",
+    "neuralmind/bert-base-portuguese-cased": "phantom:encoder-pt",
+    "FacebookAI/xlm-roberta-large": "phantom:encoder-multilingual",
 }
-"""What a newcomer changes to try the commands on small models: dotted names and values as TOML."""
-
-MODELS = {
-    "translate.model": "translator",
-    "reporter.model": "reporter",
-    "evaluate.bertscore_pt.model": "encoder-pt",
-    "evaluate.bertscore_en.model": "encoder-multilingual",
+SMALL_SETTINGS = {
+    "layer": 2,
+    "load_in_4bit": "false",
+    "size_px": 48,
+    "max_new_tokens": 128,
+    "learning_rate": "3e-3",
+    "epochs": 1,
+    "examples": 1,
+    "gradient_checkpointing": "false",
+    "resamples": 100,
 }
-"""The setting of each model -> its folder under `models/`."""
 
 
 @pytest.fixture
-def desk(tmp_path, phantom_tree, monkeypatch):
-    """The folder of a newcomer, as the working folder: both downloads and four downloaded models."""
+def downloads(phantom_copy, tmp_path, monkeypatch):
+    """The folder that holds physionet.org/, where the commands are typed: images and reports apart."""
     monkeypatch.chdir(tmp_path)
-    shutil.copytree(phantom_tree / "mimic", JPG)
-    REPORTS.parent.mkdir(parents=True)
-    shutil.move(JPG / REPORTS.name, REPORTS)
-    shutil.copytree(str(files("laudo.phantom") / "models"), "models")
+    Path(JPG).parent.mkdir(parents=True)
+    Path(TEXTS).mkdir(parents=True)
+    shutil.move(phantom_copy, JPG)
+    shutil.move(f"{JPG}/mimic-cxr-reports.zip", REPORTS)
     return tmp_path
 
 
-@pytest.fixture
-def started(desk, laudo, monkeypatch):
-    """The first command is typed, the small models are named, and the downloads too."""
-    assert laudo("new", "my.toml").code == 0
-    change(SMALL | {name: f'"models/{folder}"' for name, folder in MODELS.items()})
-    monkeypatch.setenv("LAUDO_MIMIC", str(JPG))
-    monkeypatch.setenv("LAUDO_REPORTS", str(REPORTS))
-    return desk
-
-
-def change(settings, file="my.toml"):
-    """Changes what stands after the `=` of settings, as with an editor; a line with # is put to use."""
-    text = Path(file).read_text("utf-8")
-    for name, value in settings.items():
-        section, _, key = name.rpartition(".")
-        line = re.compile(rf"(\n\[{re.escape(section)}\]\n(?:(?!\[).*\n)*?)#?{key} = .*")
-        text, changes = line.subn(lambda found, new=f"{key} = {value}": found[1] + new, text)
-        assert changes == 1, name
-    Path(file).write_text(text, "utf-8")
+def edit(pattern, replacement):
+    """Changes my.toml as a person does, and fails if there is nothing to change."""
+    path = Path("my.toml")
+    changed, count = re.subn(pattern, replacement, path.read_text("utf-8"), flags=re.MULTILINE)
+    assert count, pattern
+    path.write_text(changed, "utf-8")
 
 
 def assert_says(ended, *words):
-    """A command ends with one message, after what it showed of its progress. Returns the fix."""
-    assert ended.code == 2
-    assert len(re.findall("^laudo: ", ended.err, re.MULTILINE)) == 1
-    assert "Traceback" not in ended.err
-    message, _, fix = ended.err.partition("laudo: ")[2].partition("\n  fix: ")
+    """One message at the end, after what was done; the lines before it count what was done."""
+    assert ended.code == 2 and "Traceback" not in ended.err + ended.out
+    before, _, message = ("\n" + ended.err).partition("\nlaudo: ")
+    assert message and "laudo: " not in before + message
     for word in words:
         assert word in message
-    return fix.strip()
 
 
-def assert_prepared(ended):
-    """Every study is used (the phantom tree of the tests has 6, 3 and 3) but those with another's report."""
-    assert (ended.code, ended.out.splitlines()[0]) == (0, "prepare: done"), ended.err
-    assert re.search(r"^studies: [4-6] train, [2-3] validate, 3 test$", ended.out, re.MULTILINE)
+@pytest.fixture
+def mine(downloads, laudo):
+    """my.toml, as `laudo new` wrote it, with the folders of the downloads."""
+    assert laudo("new", "my.toml").code == 0
+    edit("^#root = .*", f'root = "{JPG}"')
+    edit("^#reports = .*", f'reports = "{REPORTS}"')
+    return laudo
 
 
-def test_the_first_three_commands_go_from_two_downloads_to_a_page(desk, laudo, monkeypatch):
-    """Each command that a message or a command names is typed as it is named."""
-    ended = laudo("new", "my.toml")
-    next_command = ended.out.rpartition("next: laudo ")[2].split()
-    assert next_command == ["prepare", "my.toml", "--describe"]
-    change(SMALL | {setting: f'"nobody/{folder}"' for setting, folder in MODELS.items()})
+def with_small_models():
+    for model, small in SMALL_MODELS.items():
+        edit(f'"{model}"', f'"{small}"')
+    for name, value in SMALL_SETTINGS.items():
+        edit(f"^#?{name} = .*", f"{name} = {value}")
 
-    fix = assert_says(laudo(*next_command), "no MIMIC-CXR folder is named")
-    assert fix == "set [mimic] root in the experiment, or LAUDO_MIMIC=FOLDER"
-    change({"mimic.root": f'"{JPG}"'})
-    fix = assert_says(laudo(*next_command), "no study has a report")
-    assert "mimic-cxr-reports.zip" in fix and "[mimic] reports" in fix and "LAUDO_REPORTS" in fix
-    monkeypatch.setenv("LAUDO_REPORTS", str(REPORTS))
-    assert_prepared(laudo(*next_command))
 
-    for setting, folder in MODELS.items():
-        fix = assert_says(laudo("run", "my.toml"), f"'nobody/{folder}'")
-        assert "download it first and name its folder" in fix
-        change({setting: f'"models/{folder}"'})
+def test_from_a_new_file_to_a_results_page(downloads, laudo):
+    assert "laudo prepare my.toml --describe" in laudo("new", "my.toml").out
+
+    no_corpus = laudo("prepare", "my.toml", "--describe")
+    assert_says(no_corpus, "no MIMIC-CXR folder is named", "fix: set [mimic] root")
+    edit("^#root = .*", f'root = "{JPG}"')
+
+    no_reports = laudo("prepare", "my.toml", "--describe")
+    assert_says(no_reports, "[mimic] reports", "mimic-cxr-reports.zip")
+    edit("^#reports = .*", f'reports = "{REPORTS}"')
+
+    edit("^#max_images = ", "max_image = ")
+    misspelt = laudo("prepare", "my.toml", "--describe")
+    assert_says(misspelt, "prepare.max_image: no such setting, did you mean 'max_images'?")
+    edit("^max_image = ", "max_images = ")
+
+    described = laudo("prepare", "my.toml", "--describe")
+    assert described.code == 0 and "12" in described.out
+
+    with_small_models()
+    edit('"phantom:translator"', '"owner/translator"')
+    not_on_disk = laudo("run", "my.toml")
+    assert_says(not_on_disk, "owner/translator", "fix: download it first and name its folder")
+    shutil.copytree(str(files("laudo.phantom") / "models/translator"), "translator")
+    edit('"owner/translator"', '"./translator"')
+
+    one_patient = laudo("run", "my.toml")  # the three test studies of this small corpus are of one patient
+    assert_says(one_patient, "needs two patients in the test split", "remove the arm")
+    edit(r"^\[arms\.lora_other_pictures\]\n(\w.*\n)+", "")
+
     ended = laudo("run", "my.toml")
-    assert ended.code == 0, ended.err
-    assert ended.out.splitlines()[-1] == "page: runs/my/results.html"
+    assert (ended.code, ended.out.splitlines()[-1]) == (0, "page: runs/my/results.html"), ended.err
     assert Path("runs/my/results.html").is_file()
 
 
-# --- mistakes in the experiment -----------------------------------------------------------------------------
+def test_the_variables_stand_in_for_the_two_settings(downloads, laudo, monkeypatch):
+    laudo("new", "my.toml")
+    monkeypatch.setenv("LAUDO_MIMIC", JPG)
+    monkeypatch.setenv("LAUDO_REPORTS", REPORTS)
+    assert laudo("prepare", "my.toml").code == 0
 
 
-def test_a_misspelt_setting_is_named_with_the_right_one(started, laudo):
+def test_a_byte_order_mark_before_the_settings_changes_nothing(mine):
+    """Windows' Notepad saves it."""
     text = Path("my.toml").read_text("utf-8")
-    Path("my.toml").write_text(text.replace("\nsize_px = ", "\nsize_pix = "), "utf-8")
-    ended = laudo("prepare", "my.toml")
-    fix = assert_says(ended, "prepare.size_pix: no such setting, did you mean 'size_px'?", "in: my.toml")
-    assert fix == "correct the setting and run the command again"
-    Path("my.toml").write_text(text, "utf-8")
-    assert_prepared(laudo("prepare", "my.toml"))
+    Path("my.toml").write_text("\ufeff" + text, "utf-8")
+    assert mine("prepare", "my.toml").code == 0
 
 
-def test_a_file_that_notepad_saved_needs_no_mend(started, laudo):
-    """Notepad's "UTF-8 with BOM", and the line ends of Windows."""
-    text = Path("my.toml").read_text("utf-8")
-    Path("my.toml").write_bytes(text.replace("\n", "\r\n").encode("utf-8-sig"))
-    assert_prepared(laudo("prepare", "my.toml"))
+@pytest.mark.parametrize("named", ["physionet.org", f"{JPG}/files", f"{JPG}/files/p10"])
+@pytest.mark.xfail(strict=True, reason="folders near the one that is named are not searched yet")
+def test_a_folder_some_levels_off_is_found_and_named(mine, named):
+    edit("^root = .*", f'root = "{named}"')
+    ended = mine("prepare", "my.toml")
+    assert ended.code == 0 and f"corpus: {JPG} is used" in ended.err
 
 
-def test_the_folder_of_a_model_that_is_not_there_is_refused_by_the_first_command(started, laudo):
-    change({"translate.model": '"models/medgemma"'})
-    fix = assert_says(laudo("prepare", "my.toml"), "there is no model 'models/medgemma'")
-    assert "a folder that holds config.json" in fix
-    change({"translate.model": '"models/translator"'})
-    assert_prepared(laudo("prepare", "my.toml"))
+@pytest.mark.xfail(strict=True, reason="a table with semicolons is not recognised yet")
+def test_a_table_saved_with_semicolons_says_so_and_the_original_is_right(mine):
+    packed = Path(f"{JPG}/mimic-cxr-2.0.0-metadata.csv.gz")
+    text = gzip.decompress(packed.read_bytes()).decode()
+    opened = packed.with_suffix("")
+    saved = "\ufeff" + text.replace(",", ";")
+    original = packed.rename("kept.csv.gz")
+    opened.write_text(saved, "utf-8")
+    assert_says(mine("prepare", "my.toml"), "separated by semicolons", opened.name, "PhysioNet")
+    opened.unlink()
+    original.rename(packed)
+    assert mine("prepare", "my.toml").code == 0
 
 
-# --- mistakes in the folders of the corpus ------------------------------------------------------------------
+@pytest.mark.xfail(strict=True, reason="models are not looked at before the run yet")
+def test_a_model_that_is_not_on_disk_is_named_before_anything_is_made(mine):
+    with_small_models()
+    edit('"phantom:encoder-pt"', '"owner/absent"')
+    edit('"phantom:translator"', '"owner/absent"')
+    assert_says(mine("run", "my.toml"), "owner/absent", "download")
+    assert not Path("runs/my/tables/studies").exists()
 
 
-@pytest.mark.xfail(strict=True, reason="the folder of the tables is not sought near the one that is named")
-@pytest.mark.parametrize("named", [JPG.parent, JPG / "files", JPG.parents[3], JPG / "files" / "p10"])
-def test_a_folder_some_levels_off_is_found_and_named_in_one_line(started, laudo, monkeypatch, named):
-    (JPG / "files" / "p10").mkdir(exist_ok=True)
-    monkeypatch.setenv("LAUDO_MIMIC", str(started / named))
-    ended = laudo("prepare", "my.toml")
-    assert_prepared(ended)
-    assert ended.err.count(f"corpus: {started / JPG} is used, as {started / named} has no tables\n") == 1
-
-
-@pytest.mark.xfail(strict=True, reason="the reports of another download are not sought")
-def test_the_reports_of_the_other_download_are_suggested(started, laudo, monkeypatch):
-    monkeypatch.setenv("LAUDO_MIMIC", str(started / JPG))
-    monkeypatch.delenv("LAUDO_REPORTS")
-    fix = assert_says(laudo("prepare", "my.toml"), "no study has a report")
-    change({"mimic.reports": re.search(r'\[mimic\] reports = (".+?")', fix)[1]})
-    assert_prepared(laudo("prepare", "my.toml"))
-
-
-@pytest.mark.xfail(strict=True, reason="a table with semicolons is said to lack a column")
-def test_a_table_that_a_spreadsheet_saved_with_semicolons_says_so(started, laudo):
-    """Excel in Brazil saves a CSV file as UTF-8 with byte order mark, `;` between the columns."""
-    import gzip
-
-    original = SPLIT.read_bytes()
-    text = gzip.decompress(original).decode("utf-8")
-    SPLIT.write_bytes(gzip.compress(text.replace(",", ";").encode("utf-8-sig")))
-    fix = assert_says(laudo("prepare", "my.toml"), "separated by semicolons", str(SPLIT))
-    assert fix.startswith("fetch it from PhysioNet again")
-    SPLIT.write_bytes(original)
-    assert_prepared(laudo("prepare", "my.toml"))
-
-
-# --- mistakes with the models -------------------------------------------------------------------------------
-
-
-@pytest.mark.xfail(strict=True, reason="a model is looked for when its stage begins")
-@pytest.mark.parametrize("setting", MODELS)
-def test_a_model_that_is_not_on_this_machine_is_named_before_the_first_stage(started, laudo, setting):
-    change({setting: '"nobody/has-this-model"'})
-    ended = laudo("run", "my.toml")
-    assert "download it first and name its folder" in assert_says(ended, "nobody/has-this-model")
-    assert "prepare: done" not in ended.out
-    assert not list(Path("runs").rglob("*.parquet"))
-
-
-@pytest.mark.xfail(strict=True, raises=ValueError, reason="a chat template is sought with the first question")
-@pytest.mark.parametrize("setting", ["translate.model", "reporter.model"])
-def test_a_model_without_chat_template_is_named_before_the_first_stage(started, laudo, setting):
-    """The base models, such as google/gemma-3-4b-pt, have none: they were not tuned to answer."""
-    folder = f"models/{MODELS[setting]}"
-    Path(folder, "chat_template.jinja").rename("chat_template.jinja")
-    ended = laudo("run", "my.toml")
-    assert_says(ended, folder, "chat template")
-    assert "prepare: done" not in ended.out
-    Path("chat_template.jinja").rename(Path(folder, "chat_template.jinja"))
-    assert_prepared(laudo("prepare", "my.toml"))
+@pytest.mark.xfail(strict=True, reason="models are not looked at before the run yet")
+def test_a_model_without_a_chat_template_is_named_before_anything_is_made(mine):
+    with_small_models()
+    folder = Path(shutil.copytree(str(files("laudo.phantom") / "models/translator"), "translator"))
+    (folder / "chat_template.jinja").unlink()
+    edit('"phantom:translator"', '"./translator"')
+    assert_says(mine("run", "my.toml"), "chat template", "translator")
+    assert not Path("runs/my/tables/studies").exists()
