@@ -12,7 +12,7 @@ import pytest
 
 from laudo.errors import InputError
 from laudo.mimic import Reports, ReportText, images_of, open_corpus
-from laudo.mimic.tables import index
+from laudo.mimic.studies import index
 from laudo.phantom import corpus
 from laudo.vocabulary import LABELS
 

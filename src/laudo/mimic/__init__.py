@@ -2,7 +2,7 @@
 
 A corpus is MIMIC-CXR-JPG 2.0.0 or 2.1.0, or MIMIC-CXR itself (DICOM) with the split table of MIMIC-CXR-JPG
 beside it. The reports come from MIMIC-CXR, unpacked or as `mimic-cxr-reports.zip`, in the same folder or in
-their own. The copy need not be complete: `tables.index` has a row for every study that a table or the zip
+their own. The copy need not be complete: `studies.index` has a row for every study that a table or the zip
 names, and the caller says which studies are not used.
 """
 

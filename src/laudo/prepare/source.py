@@ -15,7 +15,7 @@ from laudo import mimic
 from laudo.errors import InputError
 from laudo.experiment.plan import Plan
 from laudo.experiment.settings import Prepare
-from laudo.mimic import tables
+from laudo.mimic import studies
 from laudo.phantom import corpus as phantom
 from laudo.phantom.settings import RECIPE, Phantom
 from laudo.progress import Progress
@@ -46,12 +46,12 @@ class OpenCorpus(AbstractContextManager["OpenCorpus"]):
 
     @cached_property
     def index(self) -> pa.Table:
-        """Every study of the corpus as its tables have it (`laudo.mimic.tables.index`).
+        """Every study of the corpus as its tables have it (`laudo.mimic.studies.index`).
 
         Raises:
             InputError: a table is damaged or contradicts another, or there is no study.
         """
-        index = tables.index(self.files, reported=self.reports.studies)
+        index = studies.index(self.files, reported=self.reports.studies)
         if not len(index):
             raise InputError(
                 "the corpus has no study",
