@@ -2,11 +2,18 @@
 
 A corpus is MIMIC-CXR-JPG 2.0.0 or 2.1.0, or MIMIC-CXR itself (DICOM) with the split table of MIMIC-CXR-JPG
 beside it. The reports come from MIMIC-CXR, unpacked or as `mimic-cxr-reports.zip`, in the same folder or in
-their own. The copy need not be complete: `studies.index` has a row for every study that a table or the zip
+their own, in the folder that is named or near it. The copy need not be complete: `studies.index` has a row for every study that a table or the zip
 names, and the caller says which studies are not used.
 """
 
-from laudo.mimic.layout import Corpus, image_folder, images_of, no_reports, open_corpus
+from laudo.mimic.layout import (
+    Corpus,
+    fix_of_absent_table,
+    image_folder,
+    images_of,
+    no_report_found,
+    open_corpus,
+)
 from laudo.mimic.reports import Reports, ReportText
 from laudo.mimic.signature import Signature, signature
 
@@ -15,9 +22,10 @@ __all__ = [
     "ReportText",
     "Reports",
     "Signature",
+    "fix_of_absent_table",
     "image_folder",
     "images_of",
-    "no_reports",
+    "no_report_found",
     "open_corpus",
     "signature",
 ]

@@ -4,24 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from shlex import quote
 
 from laudo.errors import InputError
+from laudo.mimic import places
+from laudo.mimic.places import TABLES
+from laudo.progress import note
 from laudo.vocabulary import IMAGE_KINDS
-
-TABLES = {
-    # Release 2.1.0 of MIMIC-CXR-JPG still names its tables 2.0.0, except the one that it added.
-    "metadata": "mimic-cxr-2.0.0-metadata.csv",
-    "split": "mimic-cxr-2.0.0-split.csv",
-    "chexpert": "mimic-cxr-2.0.0-chexpert.csv",
-    "negbio": "mimic-cxr-2.0.0-negbio.csv",
-    "radiologist": "mimic-cxr-2.1.0-test-set-labeled.csv",
-    # MIMIC-CXR's own tables list its DICOM files and its reports.
-    "records": "cxr-record-list.csv",
-    "studies": "cxr-study-list.csv",
-}
-"""Name of a table here -> its file; the file may be gzipped (`.gz`)."""
-
-_ZIP = "mimic-cxr-reports.zip"
 
 
 @dataclass(frozen=True)
@@ -31,12 +20,15 @@ class Corpus:
     Attributes:
         root: the folder with the tables and `files/`.
         tables: the tables that the copy has, by their names in `TABLES`.
+        reports: where the reports are: the zip, or a folder that holds the zip or the unpacked reports; None if
+            there is no report near `root` and none is named.
         report_folders: the folders that may hold unpacked reports.
         archive: the zip of the reports, None if the copy has none.
     """
 
     root: Path
     tables: dict[str, Path]
+    reports: Path | None
     report_folders: tuple[Path, ...]
     archive: Path | None
 
@@ -44,51 +36,45 @@ class Corpus:
 def open_corpus(root: Path, *, reports: Path | None = None) -> Corpus:
     """Returns where the parts of the corpus in `root` are, without reading them.
 
+    A folder that is named some levels too high or too low is found, and the one used is noted on standard error.
+
     Args:
         root: the folder with the tables and `files/`.
         reports: the zip of the reports, or a folder that holds the zip or the unpacked reports; `root` if
             absent.
 
     Raises:
-        InputError: `root` or `reports` does not exist, or no table says which images or splits there are.
+        InputError: `root` or `reports` does not exist, there are several copies near it, or no table says
+            which images or splits there are.
     """
-    fix = "set [mimic] root, or LAUDO_MIMIC, to the folder with the mimic-cxr-2.0.0-*.csv.gz tables"
-    if not root.is_dir():
+    if not root.exists():
+        fix = "set [mimic] root, or LAUDO_MIMIC, to the folder with the mimic-cxr-2.0.0-*.csv.gz tables"
         raise InputError("there is no such folder", where=str(root), fix=fix)
-    tables = find_tables(root)
-    if "metadata" not in tables and "records" not in tables:
-        raise _absent(root, TABLES["metadata"])
-    if "split" not in tables:
-        raise _absent(root, TABLES["split"])
-    place = reports or root
-    if not place.exists():
-        raise no_reports("there is no such folder or zip", place)
-    return Corpus(root, tables, find_report_folders(place), find_archive(place))
+    if reports and not reports.exists():
+        raise no_reports("there is no such folder or zip", reports)
+    corpus = find_corpus(root, reports)
+    if not corpus.tables.keys() & {"metadata", "records"}:
+        raise _absent("metadata", corpus)
+    if "split" not in corpus.tables:
+        raise _absent("split", corpus)
+    if corpus.root != root:
+        note(f"corpus: {corpus.root} is used, as {root} has no tables")
+    if corpus.reports not in (None, reports or corpus.root):
+        note(f"reports: those in {corpus.reports} are used, as {reports or corpus.root} has none")
+    return corpus
 
 
-def find_tables(root: Path) -> dict[str, Path]:
-    """Returns the tables that the folder has, by name; the gzipped file if it has both."""
-    tables = {}
-    for name, file in TABLES.items():
-        for path in (root / file, root / f"{file}.gz"):
-            if path.is_file():
-                tables[name] = path
-    return tables
+def find_corpus(root: Path, reports: Path | None) -> Corpus:
+    """Returns what there is of a corpus, in `root` and `reports` or near them; both exist.
 
-
-def find_report_folders(place: Path) -> tuple[Path, ...]:
-    """Returns the folders in `place` that hold folders such as `p10`.
-
-    The zip holds files/p10/...; it may be unpacked in place, into a folder of its own, or one level flatter.
+    Raises:
+        InputError: there are several copies near them.
     """
-    folders = (place / "files", place / "mimic-cxr-reports" / "files", place / "mimic-cxr-reports", place)
-    return tuple(folder for folder in folders if folder.is_dir() and any(folder.glob("p[0-9][0-9]")))
-
-
-def find_archive(place: Path) -> Path | None:
-    """Returns the zip of the reports: `place` itself if it is a file, else the zip in it, if there is one."""
-    archive = place if place.is_file() else place / _ZIP
-    return archive if archive.is_file() else None
+    root = places.find_root(root)
+    place = places.find_reports(root, reports)
+    folders = places.find_report_folders(place) if place else ()
+    archive = places.find_archive(place) if place else None
+    return Corpus(root, places.find_tables(root), place, folders, archive)
 
 
 def images_of(corpus: Corpus, *, subject_id: int, study_id: int) -> dict[str, Path]:
@@ -124,15 +110,35 @@ def damaged(what: str, where: str | Path) -> InputError:
     return InputError(what, where=str(where), fix="fetch it from PhysioNet again and compare SHA256SUMS.txt")
 
 
-def no_reports(what: str, where: Path) -> InputError:
+def no_reports(what: str, where: str | Path) -> InputError:
     """Returns the error for reports that are not where the experiment says."""
-    fix = "set [mimic] reports to mimic-cxr-reports.zip, or to the folder it was unpacked into"
+    fix = "set [mimic] reports, or LAUDO_REPORTS, to mimic-cxr-reports.zip or the folder it was unpacked into"
     return InputError(what, where=str(where), fix=fix)
 
 
-def _absent(root: Path, file: str) -> InputError:
+def no_report_found(corpus: Corpus) -> InputError:
+    """Returns the error for a corpus without the report of any study; it says where the reports may be."""
+    parts = [path for path in (*corpus.report_folders, corpus.archive) if path]
+    where = ", ".join(map(str, parts)) or f"{places.ZIP} and p10 to p19 in {places.searched(corpus.root)}"
+    what, sibling = "no study has a report", places.sibling_reports(corpus.root)
+    if sibling is None or sibling == corpus.reports:
+        return no_reports(what, where)
+    fix = f'set [mimic] reports = "{sibling}", or LAUDO_REPORTS={sibling}'
+    return InputError(what, where=where, fix=fix)
+
+
+def fix_of_absent_table(root: Path, name: str) -> str:
+    """Returns how to get a table: by a file's right name if it has that of another release."""
+    misnamed = places.misnamed_tables(root, name)
+    if len(misnamed) == 1:
+        (path,) = misnamed
+        target = root / (TABLES[name] + ".gz" if path.suffix == ".gz" else TABLES[name])
+        return f"if this is that table, rename it: mv {quote(str(path))} {quote(str(target))}"
+    return "download it from MIMIC-CXR-JPG on PhysioNet into this folder (it may be unpacked)"
+
+
+def _absent(name: str, corpus: Corpus) -> InputError:
+    where = str(corpus.root) if corpus.tables else places.searched(corpus.root)
     return InputError(
-        f"{file}.gz is absent",
-        where=str(root),
-        fix="download it from MIMIC-CXR-JPG on PhysioNet into this folder (it may be unpacked)",
+        f"{TABLES[name]}.gz is absent", where=where, fix=fix_of_absent_table(corpus.root, name)
     )
