@@ -482,7 +482,7 @@ images left out: 1 (same exposure, mirrored)
 warning: 3 images, shown inverted: the photometric tag contradicts the picture
 warning: 2 images, contrast stretched, shown inverted: neither its window nor its photometric tag fits the picture
 warning: 2 images, looks inverted: the lungs are brighter than mediastinum and abdomen
-warning: 4 reports are not UTF-8 and were decoded as Latin-1
+warning: 4 reports not in UTF-8, decoded as Latin-1
 """
 # Laid out by hand.
 EVERYTHING = """
@@ -535,6 +535,29 @@ def test_the_tables_of_the_census_have_the_same_numbers_on_a_terminal(capsys, te
     census.show(CENSUS, complete=True)
     words = capsys.readouterr().out.split()
     assert words == (SUMMARY + EVERYTHING).split()
+
+
+def test_a_count_of_one_is_in_the_singular(capsys):
+    one = [{**row, "value": row["value"] and 1.0} for row in CENSUS]
+    census.show(one, complete=False)
+    shown = capsys.readouterr().out
+    assert "warning: 1 image, shown inverted: " in shown
+    assert "warning: 1 report not in UTF-8, decoded as Latin-1" in shown
+
+
+def test_a_phantom_of_one_study_says_so(laudo, tmp_path):
+    assert laudo("phantom", tmp_path, "--studies", "1", "--no-images").out.startswith("1 study: ")
+
+
+def test_of_many_unreadable_images_the_first_ten_are_named_and_the_others_counted(capsys):
+    reason = (None, "unreadable image: cut short")
+    many = [row for n in range(1_012) for row in counted("unreadable images", f"film-{n:04}", reason=reason)]
+    census.show(many, complete=True)
+    shown = [line for line in capsys.readouterr().out.splitlines() if "film" in line]
+    assert shown == [
+        *(f"film-{n:04}: unreadable image: cut short" for n in range(10)),
+        "and 1,002 more, in the table films",
+    ]
 
 
 def test_a_full_copy_is_compared_with_the_release(capsys):

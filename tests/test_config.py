@@ -226,6 +226,12 @@ def test_what_is_not_toml_is_called_so(tmp_path, content):
         load(str(tmp_path / "picture.toml"))
 
 
+def test_a_byte_order_mark_is_no_part_of_an_experiment(tmp_path):
+    """Notepad writes one at the start of a file that is saved as UTF-8 with BOM."""
+    (tmp_path / "notepad.toml").write_bytes(b"\xef\xbb\xbf" + TINY.replace("\n", "\r\n").encode())
+    assert load(str(tmp_path / "notepad.toml")) == load(written(tmp_path))
+
+
 # --- where the corpus is ------------------------------------------------------------------------------------
 
 

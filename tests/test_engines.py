@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
+from contextlib import nullcontext
 
 import numpy as np
 import pytest
@@ -157,6 +158,53 @@ def test_the_libraries_settings_end_with_the_block(monkeypatch):
     assert not constants.is_offline_mode()
     assert "HF_HUB_OFFLINE" not in os.environ
     assert transformers_logging.is_progress_bar_enabled()
+
+
+# As on a CPU with avx512_bf16, where bitsandbytes looks for a kernel and reports that it is not installed.
+WITH_BF16 = """
+import sys
+class Finder:
+    def find_spec(self, name, path=None, target=None):
+        if name == "bitsandbytes.backends.cpu.ops":
+            import bitsandbytes.functional
+            bitsandbytes.functional.has_avx512bf16 = lambda: True
+sys.meta_path.insert(0, Finder())
+"""
+
+
+@pytest.mark.parametrize(
+    ("first", "is_quiet"), [("import bitsandbytes", False), ("import laudo.train", True)]
+)
+def test_the_first_import_of_the_libraries_is_quiet(first, is_quiet):
+    program = f"{WITH_BF16}{first}; assert 'bitsandbytes.backends.cpu.ops' in sys.modules"
+    ended = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True)
+    assert ("Failed to load CPU gemm_4bit_forward" not in ended.stderr) == is_quiet
+    assert not is_quiet or not ended.stderr
+
+
+def test_checkpoints_of_one_second_are_rotated_without_a_word(tmp_path):
+    """A small model writes several within a second: the library orders them by their numbers, and says so."""
+    import logging
+
+    from transformers import trainer_utils
+    from transformers.utils.logging import warning_once
+
+    lines = []
+    handler = logging.Handler()
+    handler.emit = lines.append
+    trainer_utils.logger.addHandler(handler)
+    try:
+        for settings, said in ((nullcontext(), 1), (loading.library_settings(), 0)):
+            for step in (2, 4, 6):
+                (tmp_path / f"checkpoint-{step}").mkdir(exist_ok=True)
+            warning_once.cache_clear()
+            lines.clear()
+            with settings:
+                trainer_utils.rotate_checkpoints(str(tmp_path), save_total_limit=2, use_mtime=True)
+            assert sorted(path.name for path in tmp_path.iterdir()) == ["checkpoint-4", "checkpoint-6"]
+            assert len(lines) == said
+    finally:
+        trainer_utils.logger.removeHandler(handler)
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from statsmodels.stats.multitest import multipletests
 from conftest import TINY, study_row
 from laudo import evaluate, findings, store
 from laudo.experiment.plan import Plan, plan
-from laudo.experiment.settings import Experiment
+from laudo.experiment.settings import Arm, Experiment
 from laudo.metrics import METRICS, MeasureWords, Score
 from laudo.metrics.statistics import Aggregate, Cohort, mean, mean_statistics
 from laudo.vocabulary import LABELS, Language
@@ -24,6 +24,7 @@ ENGLISH = {
 }
 PORTUGUESE = {51: "Derrame.", 53: "Derrame."}
 """Study 52 has no translation."""
+VERDICTS = {51: "repaired", 53: "quarantined"}
 ARMS = {
     # One label right, one missed; right; one missed, one invented.
     "zero_shot": {
@@ -84,7 +85,7 @@ def before_evaluation(experiment: Experiment, run: Path, rows: Mapping[str, list
 @pytest.fixture(scope="module")
 def scored(tmp_path_factory) -> Plan:
     translated = [
-        {"study_id": study_id, "verdict": "accepted", "sections_pt": {"findings": text}}
+        {"study_id": study_id, "verdict": VERDICTS[study_id], "sections_pt": {"findings": text}}
         for study_id, text in PORTUGUESE.items()
     ]
     rows = {
@@ -109,11 +110,15 @@ def values(run: Plan, arm: str, metric: str, measure: str) -> dict[int, float | 
     return {study_id: row["value"] for study_id, row in rows.items()}
 
 
-def figures(run: Plan, measure: str, label: str = "") -> dict[tuple[str, str], store.Row]:
+def figures(
+    run: Plan, measure: str, label: str = "", references: str = "all"
+) -> dict[tuple[str, str], store.Row]:
     """(arm, versus) -> a row of the summary."""
-    rows = store.rows(run.summary)
+    chosen = (measure, label, references)
     return {
-        (row["arm"], row["versus"]): row for row in rows if (row["metric"], row["label"]) == (measure, label)
+        (row["arm"], row["versus"]): row
+        for row in store.rows(run.summary)
+        if (row["metric"], row["label"], row["references"]) == chosen
     }
 
 
@@ -199,12 +204,22 @@ def test_label_f1_is_the_micro_f1_of_the_counts(scored):
 
 def test_the_summary_has_every_measure_of_every_metric_and_label_f1_by_label(scored):
     measures = [measure for metric in METRICS for measure in metric.measures]
-    expected = {(measure, "") for measure in measures} | {("label_f1", label) for label in LABELS}
+    expected = {(measure, "", chosen) for measure in measures for chosen in ("all", "learnable")}
+    expected |= {("label_f1", label, "all") for label in LABELS}
     compared = {("zero_shot", ""), ("lora", ""), ("lora", "zero_shot")}
     rows = store.rows(scored.summary)
-    assert {(row["metric"], row["label"]) for row in rows} == expected
+    assert {(row["metric"], row["label"], row["references"]) for row in rows} == expected
     assert len(rows) == len(expected) * len(compared)
     assert {(row["arm"], row["versus"]) for row in rows} == compared
+
+
+def test_the_figures_come_again_from_the_studies_whose_reference_is_accepted_or_repaired(scored):
+    """Study 51 alone: zero_shot has tp 1, fp 0, fn 1, so 2/3; lora has tp 2, so 1. One patient, no interval."""
+    learnable = figures(scored, "label_f1", references="learnable")
+    assert learnable["zero_shot", ""]["value"] == pytest.approx(2 / 3)
+    assert learnable["lora", "zero_shot"]["value"] == pytest.approx(1 / 3)
+    assert {row["n"] for row in learnable.values()} == {1}
+    assert {(row["low"], row["high"], row["p"]) for row in learnable.values()} == {(None, None, None)}
 
 
 def test_nothing_is_done_twice(scored):
@@ -283,6 +298,22 @@ def test_a_metric_is_one_class_and_its_line_in_the_list(scored, tmp_path, monkey
     assert compared["lora", "zero_shot"]["value"] == pytest.approx(-1 / 3)
     others = [row for row in store.rows(extended.summary) if row["metric"] != "words"]
     assert others == summary
+
+
+def test_a_control_is_subtracted_wherever_it_stands_in_the_experiment(tmp_path, monkeypatch):
+    """Reports of 1, 3 and 2 words: both differences from the control are positive."""
+    reports = {"shuffled": "a", "longest": "a b c", "longer": "a b"}
+    use_metrics(monkeypatch, Words())
+    experiment = settings(reports, resamples=100)
+    arms = experiment.arms | {"shuffled": Arm(pictures="another_patient")}
+    rows = {f"generations/arm={arm}": generated(arm, {1: text}) for arm, text in reports.items()}
+    for order in (("shuffled", "longest", "longer"), ("longest", "longer", "shuffled")):
+        ordered = experiment.model_copy(update={"arms": {arm: arms[arm] for arm in order}})
+        studies = {"studies": [study(1, 1, "Clear.")]}
+        laid_out = before_evaluation(ordered, tmp_path / order[0], studies | rows)
+        evaluate.run(laid_out)
+        pairs = {pair: row["value"] for pair, row in figures(laid_out, "words").items() if pair[1]}
+        assert pairs == {("longest", "shuffled"): 2, ("longer", "shuffled"): 1, ("longer", "longest"): -1}
 
 
 def test_p_values_of_the_pairs_of_arms_are_corrected_together(tmp_path, monkeypatch):

@@ -51,7 +51,7 @@ def picture(folder: Path, name: str, shade: int) -> dict[str, str]:
     path = folder / "images" / f"{name}.jpg"
     path.parent.mkdir(parents=True, exist_ok=True)
     Image.fromarray(pixels.astype(np.uint8)).save(path)
-    return {"dicom_id": name, "view": "PA", "path": f"images/{name}.jpg", "digest": name}
+    return {"dicom_id": name, "view": "PA", "path": f"images/{name}.jpg", "digest": images.film_digest(path)}
 
 
 @pytest.fixture
@@ -673,7 +673,7 @@ def test_fault_8_exemplars_are_studies_of_the_user_s_own_copy(by_hand):
     [
         ((TEST,), f"{TEST} is not an accepted training study"),
         ((TRAIN, 99), "99 is not"),
-        (2, "2 exemplars are requested, 1 training studies are accepted"),
+        (2, "exemplars requested: 2; accepted training studies: 1"),
     ],
 )
 def test_fault_8_no_exemplar_comes_from_outside_the_accepted_training_studies(by_hand, exemplars, message):

@@ -750,3 +750,34 @@ print(*sys.modules)
     loaded = {name.partition(".")[0] for name in ended.stdout.split()}
     assert "pydantic" in loaded
     assert loaded.isdisjoint({"pyarrow", "numpy", "PIL", "torch"})
+
+
+# --- blanks of word processors --------------------------------------------------------------------------------
+
+REPORT = " COMPARISON: Prior effusion.\n\n FINDINGS: 1. No pleural effusion.\n 2. Small nodule of 4 mm."
+BLANKS = [chr(c) for c in range(0x80, 0x10000) if unicodedata.category(chr(c)) == "Zs"]
+"""Unicode's own list."""
+NOTHING = ["\u00ad", "\u200b", "\u200c", "\u200d", "\u200e", "\u2060", "\ufeff"]
+"""Soft hyphen, zero width (blank, joiner and non-joiner, no-break) and a mark of direction."""
+
+
+@pytest.mark.parametrize("blank", BLANKS, ids=ascii)
+def test_any_blank_of_unicode_is_a_blank_and_moves_no_fact(blank):
+    facts = read(REPORT, lang="en")
+    assert list(map(written, facts)) == ["-pleural_effusion", "+lung_lesion small"]
+    assert read(REPORT.replace(" ", blank), lang="en") == facts
+
+
+@pytest.mark.parametrize("sign", NOTHING, ids=ascii)
+def test_what_shows_nothing_hides_no_word_and_spans_are_of_the_text_as_given(sign):
+    text = "".join(letter + sign if letter.isalpha() else letter for letter in REPORT)
+    facts = read(text, lang="en")
+    assert list(map(written, facts)) == ["-pleural_effusion", "+lung_lesion small"]
+    shown = [text[fact.start : fact.end].replace(sign, "") for fact in facts]
+    assert shown == ["pleural effusion", "nodule"]
+
+
+@pytest.mark.parametrize("line_break", ["\x0b", "\x0c", "\x85", "\u2028", "\u2029"], ids=ascii)
+def test_any_line_break_of_unicode_is_a_line_break(line_break):
+    """UAX 14: the mandatory breaks BK and NL."""
+    assert read(REPORT.replace("\n", line_break), lang="en") == read(REPORT, lang="en")

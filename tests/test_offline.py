@@ -43,6 +43,7 @@ del os.environ["HF_HUB_OFFLINE"]  # conftest sets it
 import numpy as np
 from PIL import Image
 from laudo import generate, store, train
+from laudo.images import film_digest
 from laudo.experiment import Experiment, plan
 run = Path(sys.argv[1])
 settings = tomllib.loads(TINY)
@@ -51,7 +52,7 @@ settings["arms"] = {"lora": {"adapter": True}}
 study_plan = plan(Experiment.model_validate(settings), run)
 (run / "images").mkdir(parents=True)
 Image.fromarray(np.arange(2304, dtype=np.uint16).reshape(48, 48).astype(np.uint8)).save(run / "images/a.png")
-image = {"dicom_id": "a", "view": "PA", "path": "images/a.png", "digest": "a"}
+image = {"dicom_id": "a", "view": "PA", "path": "images/a.png", "digest": film_digest(run / "images/a.png")}
 splits = {1: "train", 2: "validate", 3: "test"}
 studies = [study_row(study_id=n, subject_id=n, split=s, images=[image]) for n, s in splits.items()]
 verdicts = [{"study_id": n, "verdict": "accepted", "sections_pt": {"findings": "Normal."}} for n in splits]

@@ -63,9 +63,10 @@ CHANGES = {
         {"training"} | of_arms("lora"),
     ),
     "the learning rate": ({"train.learning_rate": 1e-4}, {"training"}, {"training"} | of_arms("lora")),
+    # A control is what is subtracted in the summary.
     "whose pictures an arm sees": (
         {"arms.lora.pictures": "another_patient"},
-        {"generations/arm=lora"},
+        {"generations/arm=lora", "summary"},
         of_arms("lora"),
     ),
     "the translation prompt": (

@@ -1,8 +1,10 @@
 """The page of a small invented run, read back with html.parser; its numbers are those put in the tables."""
 
+import html
 import json
 import re
 import shutil
+import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -20,6 +22,7 @@ from laudo.errors import NotReady
 from laudo.experiment.plan import Plan
 from laudo.experiment.plan import plan as lay_out
 from laudo.experiment.settings import Experiment
+from laudo.images import film_digest
 from laudo.metrics import METRICS, MeasureWords
 from laudo.metrics.statistics import mean
 from laudo.report import drawing
@@ -93,7 +96,8 @@ def study(
     (plan.run / "images").mkdir(exist_ok=True)
     Image.linear_gradient("L").resize((640, 400)).save(plan.run / path)
     text = {"findings": f"Heart size is normal in study {study_id}."}
-    image = {"dicom_id": f"d{study_id}", "view": "PA", "path": str(path), "digest": "0"}
+    image = {"dicom_id": f"d{study_id}", "view": "PA", "path": str(path)}
+    image["digest"] = film_digest(plan.run / path)
     return study_row(
         study_id=study_id,
         subject_id=subject,
@@ -225,7 +229,7 @@ def figure(
 ) -> dict[str, Any]:
     limits = {"low": None, "high": None} if value is None else {"low": value - 0.05, "high": value + 0.05}
     row = {"arm": arm, "versus": versus, "metric": metric, "label": label, "value": value}
-    return {**row, **limits, "n": 3, "p": p}
+    return {**row, **limits, "references": "all", "n": 3, "p": p}
 
 
 def summary(arms: Sequence[str]) -> list[dict[str, Any]]:
@@ -234,7 +238,7 @@ def summary(arms: Sequence[str]) -> list[dict[str, Any]]:
         figure("lora", "", "label_f1", 0.6543),
         figure("shuffled", "", "label_f1", None),
         *(figure(arm, "", measure, 0.5) for arm in ARMS for measure in MEANS),
-        figure("lora", "zero_shot", "label_f1", 0.2222, p=0.0004),
+        figure("lora", "zero_shot", "label_f1", 0.2222, p=0.0008),
         figure("lora", "zero_shot", "bertscore_pt_f1", -0.0123, p=0.25),
         figure("zero_shot", "", "label_f1", 0.8765, label="Edema"),
         figure("lora", "", "label_f1", float("nan"), label="Fracture"),
@@ -334,7 +338,7 @@ def test_json_holds_the_summary(plan: Plan) -> None:
     )
     assert found["arms"]["shuffled"]["label_f1"] == {"value": None, "low": None, "high": None, "n": 3}
     assert {(d["a"], d["b"], d["metric"], d["p"]) for d in found["differences"]} == {
-        ("lora", "zero_shot", "label_f1", 0.0004),
+        ("lora", "zero_shot", "label_f1", 0.0008),
         ("lora", "zero_shot", "bertscore_pt_f1", 0.25),
     }
     assert found["labels"]["zero_shot"]["Edema"]["label_f1"]["value"] == 0.8765
@@ -435,17 +439,18 @@ def test_page_is_in_portuguese_and_its_pictures_have_alternatives(page: Page) ->
     assert next(attrs for tag, attrs in page.tags if tag == "html")["lang"] == "pt-BR"
     assert all(attrs.get("alt") for tag, attrs in page.tags if tag == "img")
     figures_shown = [attrs for tag, attrs in page.tags if tag == "svg"]
-    # Two differences, the labels, three curves, six distributions.
-    assert len(figures_shown) == 2 + 1 + 3 + 6
+    # Two differences and the labels, the first and the last also for narrow screens, three curves, six
+    # distributions.
+    assert len(figures_shown) == (2 + 1) + (1 + 1) + 3 + 6
     assert all(attrs["role"] == "img" and attrs["aria-label"] for attrs in figures_shown)
     identifiers = page.values("id")
     assert len(set(identifiers)) == len(identifiers)
 
 
 def test_page_names_exclusions_controls_and_verdicts(page: Page) -> None:
-    assert "Dos 7 estudos encontrados, 6 são usados" in page.text
+    assert "O corpus tem 7 estudos, e o experimento usa 6" in page.text
     assert re.search(r"Imagem ilegível\s+1\s+0\s+0\s", page.text)
-    assert "controle: imagens de outro paciente" in page.text
+    assert "controle (shuffled) imagens de outro paciente" in page.text
     assert "Não é um dispositivo médico" in page.text
 
 
@@ -519,11 +524,11 @@ DAMAGE = {
     "JSON too deep": ("results.json", lambda results: b"[" * 100_000),
     "JSON of an earlier form": (
         "results.json",
-        lambda results: results.replace(b'"format": 2', b'"format": 1'),
+        lambda results: results.replace(b'"format": 3', b'"format": 2'),
     ),
     "JSON without a number": (
         "results.json",
-        lambda results: results.replace(b'"format": 2', b'"format": "2"'),
+        lambda results: results.replace(b'"format": 3', b'"format": "3"'),
     ),
     "JSON without arms": ("results.json", lambda results: results.replace(b'"arms": {', b'"legs": {', 1)),
     "JSON with arms of another type": (
@@ -626,7 +631,7 @@ def test_the_page_is_in_english_where_the_experiment_asks_for_it(english: Plan) 
         "+0.222",
         "< 0.001",
         "−0.012",
-        "Of the 7 studies found, 6 are used",
+        "The corpus has 7 studies, of which the experiment uses 6",
     ):
         assert shown in page.text
     assert "0,654" not in page.text
@@ -706,6 +711,202 @@ def test_a_full_copy_that_differs_from_the_release_is_pointed_out(tmp_path: Path
     ]
 
 
+# --- the phantom, and a copy without labels ----------------------------------------------------------------
+
+
+@pytest.mark.parametrize("language", ["pt", "en"])
+def test_the_page_of_a_phantom_says_so_and_never_speaks_of_mimic(tmp_path: Path, language: str) -> None:
+    settings = {"arms": {"zero_shot": {}}, "examples": 1, "language": language}
+    plan = filled(layout(tmp_path, phantom=True, **settings), means=(None,) * 3)
+    report.run(plan)
+    page = page_of(plan)
+    heard = " ".join([page.text, *page.values("alt"), *page.values("aria-label")])
+    assert "MIMIC" not in heard and "PhysioNet" not in heard
+    said = {
+        "pt": (
+            "nenhum paciente é real",
+            "2 pacientes inventados",
+            "Fantasma: 5 estudos",
+            "acompanham o fantasma",
+        ),
+        "en": ("no patient is real", "2 invented patients", "Phantom: 5 studies", "come with the phantom"),
+    }
+    assert all(text in page.text for text in said[language])
+    assert all("invent" in alt for alt in page.values("alt"))
+
+
+def test_labels_that_are_not_there_are_absent_and_not_zero(tmp_path: Path) -> None:
+    plan = simple(tmp_path)
+    no_labels = [row | {"value": 0} if row["topic"] == "labels" else row for row in census()]
+    remake(plan.census, plan, no_labels)
+    report.run(plan)
+    assert "Ausentes: nenhum dos estudos usados" in page_of(plan).text
+    assert "Tabela 2" not in page_of(plan).text
+    assert json_of(plan)["corpus"]["labels"] is None
+
+
+# --- names of arms -----------------------------------------------------------------------------------------
+
+
+def test_a_control_is_subtracted_and_has_a_name_of_the_pages_language() -> None:
+    pt, en = Catalogue("pt"), Catalogue("en")
+    assert (pt.arm("lora_other_pictures"), en.arm("lora_other_pictures")) == (
+        "controle (LoRA)",
+        "control (LoRA)",
+    )
+    assert pt.arm("few_shot_swapped", is_control=True) == "controle (few shot swapped)"
+    assert pt.arm("my_arm") == "my arm"
+
+
+# --- references in doubt -----------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def compared(tmp_path_factory: pytest.TempPathFactory) -> Plan:
+    """With differences from the control, and figures from the two test studies whose reference is not flagged."""
+    trusted = [
+        figure("lora", "", "label_f1", 0.6999) | {"references": "learnable", "n": 2},
+        figure("lora", "zero_shot", "label_f1", 0.1888, p=0.5) | {"references": "learnable", "n": 2},
+    ]
+    controlled = [figure(arm, "shuffled", "label_f1", 0.4, p=0.5) for arm in ("zero_shot", "lora")]
+    folder = tmp_path_factory.mktemp("compared")
+    plan = filled(layout(folder, examples=0), means=(None,) * 3, more_estimates=[*trusted, *controlled])
+    report.run(plan)
+    return plan
+
+
+def test_differences_from_a_control_come_last(compared: Plan) -> None:
+    alt = next(alt for alt in page_of(compared).values("aria-label") if alt.startswith("Diferenças"))
+    names = ["LoRA − zero-shot", "zero-shot − controle (shuffled)", "LoRA − controle (shuffled)"]
+    assert [alt.index(name) for name in names] == sorted(alt.index(name) for name in names)
+
+
+def test_figures_without_the_references_in_doubt_stand_beside_those_of_all(compared: Plan) -> None:
+    html = (compared.run / "results.html").read_text("utf-8")
+    section = re.sub(r"<[^>]+>|\s", " ", html.partition('id="sensitivity"')[2].partition("<section")[0])
+    section = re.sub(r" +", " ", section)
+    assert "De 3 referências de teste, 1 está em dúvida" in section
+    assert "LoRA 0,654 [0,604; 0,704] 3 estudos 0,700 [0,650; 0,750] 2 estudos" in section
+    assert "LoRA − zero-shot +0,222 [0,172; 0,272] 3 estudos +0,189 [0,139; 0,239] 2 estudos" in section
+    found = json_of(compared)
+    assert found["sensitivity"]["references"] == "learnable"
+    assert found["sensitivity"]["arms"]["lora"]["label_f1"]["n"] == 2
+    assert [d["value"] for d in found["sensitivity"]["differences"]] == [0.1888]
+    assert found["arms"]["lora"]["label_f1"]["value"] == 0.6543
+
+
+# --- reproducible ------------------------------------------------------------------------------------------
+
+
+LATER = {
+    "day": "2031-02-03",
+    "machine": {
+        "processor": "Another",
+        "cores": 1,
+        "memory_gb": 8,
+        "gpu": "Another GPU",
+        "gpu_memory_gb": 80,
+    },
+    "versions": {"laudo": "0.1.0", "python": "3.11.9", "torch": "9.9"},
+}
+
+
+def written(folder: Path) -> tuple[str, dict[str, Any]]:
+    folder.mkdir()
+    plan = filled(layout(folder, arms={"zero_shot": {}}, examples=1), means=(None,) * 3)
+    report.run(plan)
+    return (plan.run / "results.html").read_text("utf-8"), json_of(plan)
+
+
+def test_equal_runs_in_two_folders_give_the_same_bytes_and_on_another_day_only_one_table_differs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = written(tmp_path / "a"), written(tmp_path / "b")
+    assert first == second
+    monkeypatch.setattr("laudo.store.origin.now", lambda: LATER)
+    page, found = written(tmp_path / "c")
+    for shown in ("03/02/2031", "Another, 1 núcleo, 8 GB", "Another GPU, 80 GB", "torch 9.9"):
+        assert shown in re.sub(r"\s+", " ", page)
+    made = re.compile(r'<div class="scroll" id="made">.*?</table>', re.S)
+    assert page != first[0] and made.sub("", page) == made.sub("", first[0])
+    assert {key for key in found if found[key] != first[1][key]} == {"made", "page"}
+
+
+def test_another_day_of_a_table_makes_the_page_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    plan = simple(tmp_path)
+    report.run(plan)
+    monkeypatch.setattr("laudo.store.origin.now", lambda: LATER)
+    remake(plan.summary, plan, summary(tuple(plan.generations)))
+    assert not report.state(plan).done
+    assert report.run(plan) and "03/02/2031" in page_of(plan).text
+
+
+def test_neither_file_names_a_folder_a_host_or_a_user(plan: Plan) -> None:
+    import getpass
+    import platform
+
+    folders = (str(plan.run), str(plan.run.parent), str(Path.home()) + "/")
+    for name in ("results.html", "results.json"):
+        text = (plan.run / name).read_text("utf-8")
+        assert not [private for private in (*folders, platform.node()) if private in text]
+        assert not re.search(rf"\b{getpass.getuser()}\b", text) or getpass.getuser() == "root"
+
+
+def test_an_embedded_picture_has_no_comment(page: Page) -> None:
+    """A JPEG's comment is the segment FF FE (ITU-T T.81, table B.1)."""
+    import base64
+
+    for address in page.values("src"):
+        picture = base64.b64decode(address.partition(",")[2])
+        place, markers = 2, []
+        while picture[place + 1] != 0xDA:  # start of scan
+            markers.append(picture[place + 1])
+            place += 2 + int.from_bytes(picture[place + 2 : place + 4], "big")
+        assert 0xFE not in markers and markers
+
+
+# --- what was done -----------------------------------------------------------------------------------------
+
+
+def test_the_method_has_every_setting_that_decides_a_number(plan: Plan, page: Page) -> None:
+    experiment = plan.experiment.model_dump(mode="json", by_alias=True)
+    for section in ("prepare", "translate", "reporter", "train", "generate", "evaluate"):
+        for name, value in experiment[section].items():
+            if value is not None and name != "model" and not isinstance(value, dict):
+                assert f"{name} = {json.dumps(value, ensure_ascii=False)}" in page.text, name
+    # A model in a folder is named by the folder, and by a digest of what is in it.
+    assert len(re.findall(r'model = "model:[0-9a-f]{16}"', page.text)) == 4
+    assert "greedy" in page.text and "layer = 1" in page.text and "layer = 2" in page.text
+
+
+def test_every_table_has_a_caption(page: Page) -> None:
+    tags = [tag for tag, _ in page.tags]
+    assert tags.count("table") == tags.count("caption") > 8
+
+
+# --- a narrow screen ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.skipif(not shutil.which("chromium"), reason="needs the browser Chromium")
+def test_a_screen_of_390_pixels_does_not_scroll_sideways(plan: Plan, tmp_path: Path) -> None:
+    """Measured in a frame of 390 pixels, as a window of headless Chromium cannot be so narrow."""
+    frame = html.escape((plan.run / "results.html").read_text("utf-8"))
+    script = """onload = () => {
+        const root = document.querySelector("iframe").contentDocument.documentElement;
+        const shown = [...root.querySelectorAll(".narrow svg")].map(e => e.getBoundingClientRect().right);
+        document.title = [root.clientWidth, root.scrollWidth, Math.max(...shown) <= 390];
+    }"""
+    outer = tmp_path / "frame.html"
+    outer.write_text(
+        f'<iframe style="border:0;width:390px" srcdoc="{frame}"></iframe><script>{script}</script>'
+    )
+    options = ["--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={tmp_path / 'profile'}"]
+    command = ["chromium", *options, "--virtual-time-budget=3000", "--dump-dom", outer.as_uri()]
+    shown = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60).stdout
+    width, content, fits = re.findall(r"<title>(\d+),(\d+),(\w+)</title>", shown)[0]
+    assert 370 <= int(width) <= 390 and content == width and fits == "true"
+
+
 # --- metrics -----------------------------------------------------------------------------------------------
 
 
@@ -744,7 +945,7 @@ def test_a_metric_that_is_added_appears_wherever_measures_do(
     for shown in ("Contagem words_mean", "Lê-se words_sum.", "0,358", "+0,025", "0,136", "words_mean|s"):
         assert shown in page.text or shown in " ".join(page.values("aria-label")), shown
     # Beside those of the page without it: its differences, its labels, and one distribution.
-    assert len([tag for tag, _ in page.tags if tag == "svg"]) == (2 + 1 + 3 + 6) + 3
+    assert len([tag for tag, _ in page.tags if tag == "svg"]) == (3 + 2 + 3 + 6) + 4
 
 
 def test_an_empty_report_is_counted_beside_a_distribution_and_other_scores_of_0_are_in_it(
@@ -785,6 +986,65 @@ def test_the_mean_of_a_distribution_is_that_of_the_studies_with_a_score(page: Pa
 def test_numbers_are_written_as_in_portuguese(value: float | None, shown: str) -> None:
     assert Catalogue("pt").number(value) == shown
     assert Catalogue("en").number(value) == shown.replace(",", ".")
+
+
+@pytest.mark.parametrize(
+    ("p", "resamples", "pairs", "shown"),
+    [
+        (6 / 2001, 2000, 6, "≤ 0,003"),
+        (1 / 2001, 2000, 1, "≤ 0,001"),
+        (3 / 2001, 2000, 3, "≤ 0,002"),  # 0.00149925, which "0,001" would understate
+        (6 / 101, 100, 6, "≤ 0,060"),
+        (2 / 10001, 10000, 1, "< 0,001"),
+        (0.0125, 2000, 6, "0,013"),
+        (1.0, 100, 200, "≤ 1,000"),
+    ],
+)
+def test_a_p_value_is_never_shown_as_less_than_the_permutations_can_show(
+    p: float, resamples: int, pairs: int, shown: str
+) -> None:
+    """The least p is (0 + 1) / (m + 1) (Phipson and Smyth 2010), times the pairs that Holm corrects."""
+    floor = min(1.0, pairs / (resamples + 1))
+    assert Catalogue("pt").p_value(p, floor) == shown
+    assert Catalogue("en").p_value(p, floor) == shown.replace(",", ".")
+
+
+def test_the_floor_of_p_is_that_of_its_family(plan: Plan, page: Page) -> None:
+    floors = {d["metric"]: d["p_floor"] for d in json_of(plan)["differences"]}
+    assert floors == {"label_f1": pytest.approx(1 / 2001), "bertscore_pt_f1": pytest.approx(1 / 2001)}
+
+
+def test_plurals_follow_the_number_in_both_languages() -> None:
+    # Portuguese: the plural begins at 2 (Manual de Redação da Presidência: "1,5 milhão"); English: all but 1.
+    pt, en = Catalogue("pt"), Catalogue("en")
+    settings = [
+        words.text("method.tuning_settings", count=n, batch=1) for words in (pt, en) for n in (1, 1.5, 2)
+    ]
+    assert [re.search(r"\d[\d.,]* \w+", text)[0] for text in settings] == [  # type: ignore[index]
+        "1 época",
+        "1,5 época",
+        "2 épocas",
+        "1 epoch",
+        "1.5 epochs",
+        "2 epochs",
+    ]
+    for words in (pt, en):
+        for key in [key.removesuffix(".one") for key in words.entries if key.startswith("count.")]:
+            if not key.endswith(".many"):
+                assert words.entries[f"{key}.one"] != words.entries[f"{key}.many"], key
+
+
+def test_no_count_of_one_stands_before_a_plural(tmp_path: Path) -> None:
+    ones = [row | {"value": 1} if row["value"] else row for row in census()]
+    for language in ("pt", "en"):
+        (tmp_path / language).mkdir()
+        plan = simple(tmp_path / language, language=language)
+        remake(plan.census, plan, ones)
+        report.run(plan)
+        text = page_of(plan).text
+        plurals = "estudos|pacientes|imagens|épocas|laudos|tokens|studies|patients|images|epochs|reports"
+        assert not re.search(rf"(?<![\d.,])1 ({plurals})\b", text)
+        assert re.search(r"1 (estudo de teste de 1 paciente|test study of 1 patient)\b", text)
 
 
 def test_signs_thousands_and_small_p() -> None:

@@ -96,7 +96,7 @@ def test_an_arm_without_a_word_is_called_as_in_the_experiment(words: Catalogue) 
 
 
 def test_count_chooses_and_values_are_escaped_only_where_markup_is_kept(words: Catalogue) -> None:
-    one, many = (words.text("main.studies", count=n) for n in (1, 1234))
+    one, many = (words.text("count.studies", count=n) for n in (1, 1234))
     assert one.startswith("1 ") and many.startswith(words.whole(1234)) and one[2:] != many.partition(" ")[2]
     assert words.text("page.title", experiment="<b>").startswith("<b>")
     footer = words.html("page.footer", version="<b>", made_from="x")

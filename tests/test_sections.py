@@ -440,7 +440,11 @@ def test_what_is_rendered_comes_back(text: str, lang: Language) -> None:
 def test_no_section_is_empty_and_nothing_is_invented(text: str, lang: Language) -> None:
     for section in split(text, lang=lang).sections:
         assert section.body.strip()
-        assert all(word in text for word in section.body.split())
+        assert all(visible(word) in visible(text) for word in section.body.split())
+
+
+def visible(text: str) -> str:
+    return "".join(character for character in text if unicodedata.category(character) != "Cf")
 
 
 @given(TEXTS, LANGS)
@@ -519,3 +523,33 @@ def test_every_section_of_every_real_report_in_mimic_form_comes_back() -> None:
                 different.add(file)
         count += 1
     assert (count, different) == (3_955, {CONTAINS_A_REPORT})
+
+
+# --- blanks of word processors --------------------------------------------------------------------------------
+
+BLANKS = [chr(c) for c in range(0x80, 0x10000) if unicodedata.category(chr(c)) == "Zs"]
+"""Unicode's own list."""
+NOTHING = ["\u00ad", "\u200b", "\u200c", "\u200d", "\u200e", "\u2060", "\ufeff"]
+"""Soft hyphen, zero width (blank, joiner and non-joiner, no-break) and a mark of direction."""
+BREAKS = ["\x0b", "\x0c", "\x85", "\u2028", "\u2029"]
+"""UAX 14: the mandatory breaks BK and NL."""
+
+
+@pytest.mark.parametrize("blank", BLANKS, ids=ascii)
+def test_any_blank_of_unicode_is_a_blank(blank):
+    plain = " FINDINGS: No edema.\n \n CONTRAST / TECHNIQUE : PA.\n \n IMPRESSION - Normal."
+    assert parts(plain.replace(" ", blank)) == parts(plain)
+
+
+@pytest.mark.parametrize("sign", NOTHING, ids=ascii)
+def test_what_shows_nothing_hides_no_header(sign):
+    assert parts(f"{sign}FIND{sign}INGS{sign}:{sign} Clear.\nIMPRESSION: {sign}Normal.") == [
+        ("findings", "Clear."),
+        ("impression", "Normal."),
+    ]
+
+
+@pytest.mark.parametrize("line_break", BREAKS, ids=ascii)
+def test_any_line_break_of_unicode_is_a_line_break(line_break):
+    text = f"ACHADOS: Sem derrame.{line_break}IMPRESSÃO: Normal."
+    assert parts(text, "pt") == [("findings", "Sem derrame."), ("impression", "Normal.")]

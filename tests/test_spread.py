@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from laudo.errors import LaudoError
-from laudo.store import spread
+from laudo.store import memory, spread
 from laudo.store.spread import WHOLE, Shard, pool
 
 
@@ -80,6 +80,47 @@ def test_items_are_taken_as_they_are_needed():
 
 def test_workers_are_at_least_one():
     assert 1 <= spread.workers() <= (os.cpu_count() or 1)
+
+
+def die(_: int) -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def test_a_worker_that_the_system_ends_gives_a_message():
+    """Linux ends a process with SIGKILL where the memory is used up."""
+    promised = (
+        r"one of 2 worker processes was ended by the system(.|\n)*free some memory(.|\n)*taskset -c 0-0"
+    )
+    with pytest.raises(LaudoError, match=promised), pool(2) as over:
+        list(over(die, range(4)))
+
+
+def test_workers_are_as_many_as_the_memory_allows():
+    a_quarter = memory.available() // 4
+    with pool(each=8 * a_quarter) as over:  # more than there is: this process works alone
+        assert set(over(process, range(3))) == {os.getpid()}
+    with pool(each=a_quarter, once=4 * a_quarter) as over:
+        assert set(over(process, range(3))) == {os.getpid()}
+
+
+def test_the_memory_that_is_free_is_not_more_than_there_is():
+    assert 0 < memory.available() <= os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+
+
+def enormous(folder: Path) -> int:
+    """Works alone, and returns how many others it met."""
+    with spread.alone():
+        mark = folder / str(os.getpid())
+        mark.touch()
+        time.sleep(0.02)
+        others = len([*folder.iterdir()]) - 1
+        mark.unlink()
+    return others
+
+
+def test_one_worker_at_a_time_does_what_takes_much_memory(tmp_path):
+    with pool(2) as over:
+        assert set(over(enormous, [tmp_path] * 20)) == {0}
 
 
 def work_for_ever() -> None:

@@ -129,6 +129,11 @@ class Census:
         return {split: self.count(Topic.USED, split, "patients") for split in SPLITS}
 
     @property
+    def has_labels(self) -> bool:
+        """Whether a study used has a row of CheXpert's labels: each row has at least one."""
+        return any(any(counts.values()) for counts in self.counts(Topic.LABELS).values())
+
+    @property
     def unreadable_images(self) -> dict[str, str]:
         """dicom_id -> why the image cannot be decoded."""
         images = self._rows.get(Topic.UNREADABLE_IMAGES, {})

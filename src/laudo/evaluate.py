@@ -13,12 +13,14 @@ from itertools import combinations
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from laudo import findings, sections, store
+from laudo import fidelity, findings, sections, store
 from laudo.experiment.plan import Plan
+from laudo.experiment.settings import Experiment
 from laudo.findings import Fact
 from laudo.metrics import METRICS, Metric, ScoredPair, Scorer, Text
 from laudo.metrics.statistics import Aggregate, Cohort, Statistics, holm
 from laudo.store import Key, Partition, Row
+from laudo.vocabulary import References
 
 _PART_SIZE = 512
 """Studies in a part."""
@@ -154,17 +156,42 @@ def _summary_rows(plan: Plan) -> list[Row]:
     settings = plan.experiment.evaluate
     patients = _patients(plan, where=store.used("test"))
     cohort = Cohort(patients, resamples=settings.resamples, seed=settings.seed)
-    return [row for metric in METRICS for row in _metric_rows(plan, metric, cohort)]
+    learnable = _learnable(plan)
+    return [row for metric in METRICS for row in _metric_rows(plan, metric, cohort, learnable)]
 
 
-def _metric_rows(plan: Plan, metric: Metric, cohort: Cohort) -> Iterator[Row]:
-    """Yields the figures of each measure of a metric, over all labels and by label."""
-    by_arm = {arm: _statistics(plan.scores[arm, metric.name]) for arm in plan.generations}
+def _learnable(plan: Plan) -> set[int]:
+    """Returns the study_ids whose reference is accepted or repaired."""
+    rows = store.rows(plan.verdicts, columns=["study_id", "verdict"])
+    return {row["study_id"] for row in rows if row["verdict"] in fidelity.LEARNABLE}
+
+
+def _metric_rows(plan: Plan, metric: Metric, cohort: Cohort, learnable: Collection[int]) -> Iterator[Row]:
+    """Yields the figures of each measure of a metric, over all labels and by label.
+
+    Those over all labels come a second time, from the studies whose reference is in no doubt. Their intervals
+    are from the same draws of patients; a patient without such a study adds nothing to a sum.
+    """
+    by_arm = {arm: _statistics(plan.scores[arm, metric.name]) for arm in _controls_first(plan.experiment)}
     measured = {(measure, "") for measure in metric.measures}
     for measure, label in sorted(measured.union(*by_arm.values())):
         of_arms = {arm: statistics.get((measure, label), {}) for arm, statistics in by_arm.items()}
-        for row in _figures(cohort, of_arms, metric.measures[measure]):
-            yield {**row, "metric": measure, "label": label}
+        chosen = {References.ALL: of_arms}
+        if not label:
+            chosen[References.LEARNABLE] = {
+                arm: {
+                    study_id: of_study for study_id, of_study in statistics.items() if study_id in learnable
+                }
+                for arm, statistics in of_arms.items()
+            }
+        for references, statistics in chosen.items():
+            for row in _figures(cohort, statistics, metric.measures[measure]):
+                yield {**row, "metric": measure, "label": label, "references": references.value}
+
+
+def _controls_first(experiment: Experiment) -> list[str]:
+    """Returns the arms in the order in which they are subtracted, a later one minus an earlier one."""
+    return sorted(experiment.arms, key=lambda arm: arm not in experiment.controls)
 
 
 def _statistics(partition: Partition) -> dict[tuple[str, str], dict[int, Sequence[float]]]:
@@ -180,7 +207,8 @@ def _statistics(partition: Partition) -> dict[tuple[str, str], dict[int, Sequenc
 def _figures(cohort: Cohort, of_arms: Mapping[str, Statistics], aggregate: Aggregate) -> list[Row]:
     """Returns the rows of each arm and of each pair of arms.
 
-    The p-values of the pairs are one family, corrected by Holm.
+    A difference is a later arm minus an earlier one. The p-values of the pairs are one family, corrected by
+    Holm.
     """
     arms = [
         {"arm": arm, "versus": "", **cohort.interval(statistics, aggregate=aggregate)._asdict(), "p": None}

@@ -16,7 +16,7 @@ from laudo import engines, sections, store
 from laudo.engines import Engine, Reply, Sampling, messages
 from laudo.engines.messages import Messages
 from laudo.errors import ExperimentError, NotReady
-from laudo.experiment import Plan
+from laudo.experiment import Plan, kept
 from laudo.fidelity import LEARNABLE
 from laudo.hashing import by_hash
 from laudo.store import Key, Row, fill, is_done, rows, used
@@ -111,13 +111,14 @@ def _run_arm(plan: Plan, arm: str, shard: Shard, opened: _Engines) -> bool:
         raise NotReady(
             "no test study can be used",
             where=str(plan.studies.folder),
-            fix="raise [prepare] test; laudo prepare EXPERIMENT says what was left out and why",
+            fix="laudo prepare EXPERIMENT says what was left out and why; raise [prepare] test if it is 0",
         )
     priors = {study["study_id"]: study["prior_report"] for study in studies}
     questions = _Questions(plan, arm, _images(plan, arm, studies), _exemplars(plan, arm), priors)
     adapter = _adapter(plan, arm)
 
     def rows_of(keys: Sequence[Key]) -> list[Row]:
+        kept.verify(plan, (image for key in keys for image in questions.images[key[0]]))
         return _generate(opened.with_adapter(adapter), keys, questions)
 
     keys = [(study_id, arm, 0) for study_id in priors]
@@ -212,7 +213,7 @@ def _exemplars(plan: Plan, arm: str) -> list[str]:
         f"{study_id} is not an accepted training study" for study_id in study_ids if study_id not in usable
     ]
     if isinstance(requested, int) and len(study_ids) < requested:
-        faults = [f"{requested} exemplars are requested, {len(study_ids)} training studies are accepted"]
+        faults = [f"exemplars requested: {requested}; accepted training studies: {len(study_ids)}"]
     if faults:
         raise _not_exemplars(arm, faults, candidates)
     return [sections.render(usable[study_id], lang="pt") for study_id in study_ids]

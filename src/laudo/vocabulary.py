@@ -41,6 +41,15 @@ DicomRecipe = Literal["window", "mimic_jpg"]
 Stop = Literal["end", "length"]
 """Why a model stopped: it ended its turn, or the limit of new tokens cut it."""
 
+OTHER_BLANKS = "\u00a0\u1680\u2000-\u200a\u202f\u205f\u3000"
+OTHER_LINE_BREAKS = "\x0b\x0c\x85\u2028\u2029"
+INVISIBLE = "\u00ad\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u206f\ufeff\ufff9-\ufffb"
+"""What word processors put into a report beside blank and line feed, as sets for a regular expression.
+
+Unicode's blanks (category Zs) and mandatory breaks (UAX 14), and what shows nothing: soft hyphen, zero width
+and direction (category Cf, without the visible signs of Arabic and the characters above U+FFFF).
+"""
+
 Side = Literal["left", "right", "bilateral"]
 """The side of the body that a finding is on."""
 
@@ -63,6 +72,14 @@ class Verdict(StrEnum):
     REPAIRED = "repaired"
     FLAGGED = "flagged"
     QUARANTINED = "quarantined"
+
+
+class References(StrEnum):
+    """Which test studies a figure of the summary rests on, by the verdict on their reference."""
+
+    ALL = "all"
+    LEARNABLE = "learnable"
+    """Accepted or repaired, as the training takes them (`fidelity.verdict.LEARNABLE`)."""
 
 
 class SectionName(StrEnum):

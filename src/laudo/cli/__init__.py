@@ -8,6 +8,7 @@
     census      the census of a corpus as text
     tables      tables on a terminal or in a file
     lines       JSON lines
+    words       counts with their nouns
 
 Heavy libraries are imported by the commands, so that help appears at once.
 """

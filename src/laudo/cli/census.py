@@ -8,6 +8,7 @@ from typing import Any
 from laudo.census import MEASURES, Census, Topic
 from laudo.cli.tables import Table
 from laudo.cli.tables import show as show_table
+from laudo.cli.words import counted
 from laudo.vocabulary import Exclusion, ImageWarning
 
 Row = Mapping[str, Any]
@@ -21,6 +22,9 @@ _WARNINGS = {
     ImageWarning.STRETCHED: "its window or table shows almost nothing",
     ImageWarning.STRETCHED_AND_INVERTED: "neither its window nor its photometric tag fits the picture",
 }
+
+_UNREADABLE = 10
+"""How many unreadable images are named."""
 
 _TABLES: Sequence[tuple[Topic, str, Sequence[str]]] = [
     (Topic.USED, "studies", ["used", "patients"]),
@@ -68,7 +72,7 @@ def _left_out(census: Census) -> list[str]:
     excluded = census.totals(Topic.EXCLUDED)
     lines = [f"left out: {count:,} ({reason})" for reason, count in excluded.items()]
     if _LATER & excluded.keys():
-        lines.append("(if these files arrive later, delete the table texts and prepare again)")
+        lines.append("(when these files arrive, laudo prepare EXPERIMENT --look-again surely finds them)")
     return lines
 
 
@@ -77,7 +81,7 @@ def _images(census: Census) -> list[str]:
     return [
         *(f"images left out: {count:,} ({reason})" for reason, count in left_out.items()),
         *(
-            f"warning: {count:,} images, {warning}: {_WARNINGS[ImageWarning(warning)]}"
+            f"warning: {counted(count, 'image')}, {warning}: {_WARNINGS[ImageWarning(warning)]}"
             for warning, count in warnings.items()
         ),
     ]
@@ -85,7 +89,7 @@ def _images(census: Census) -> list[str]:
 
 def _encoding(census: Census) -> list[str]:
     count = census.latin_1
-    return [f"warning: {count:,} reports are not UTF-8 and were decoded as Latin-1"] if count else []
+    return [f"warning: {counted(count, 'report')} not in UTF-8, decoded as Latin-1"] if count else []
 
 
 def _release(census: Census) -> list[str]:
@@ -110,8 +114,10 @@ def _differences(census: Census) -> list[str]:
 
 
 def _unreadable(census: Census) -> list[str]:
-    """A line for each image that could not be decoded."""
-    return [f"{dicom_id}: {reason}" for dicom_id, reason in census.unreadable_images.items()]
+    """A line for each of the first images that could not be decoded, and how many more there are."""
+    lines = [f"{dicom_id}: {reason}" for dicom_id, reason in census.unreadable_images.items()]
+    more = len(lines) - _UNREADABLE
+    return lines if more <= 0 else [*lines[:_UNREADABLE], f"and {more:,} more, in the table films"]
 
 
 def tables(census: Census) -> list[Table]:

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from laudo.cli.arguments import new_group
+from laudo.cli.words import counted
 from laudo.errors import LaudoError
 
 commands = new_group()
@@ -47,7 +48,7 @@ def phantom(
     with writing(folder), Progress("phantom", studies) as progress:
         for _ in written:
             progress.add()
-    print(f"{studies} studies: {folder / 'mimic'}; the truth: {folder / 'truth'}")
+    print(f"{counted(studies, 'study')}: {folder / 'mimic'}; the truth: {folder / 'truth'}")
 
 
 def _proportions(text: str) -> tuple[float, ...]:

@@ -10,6 +10,7 @@ import typer
 
 from laudo.cli import lines
 from laudo.cli.arguments import new_group
+from laudo.cli.words import counted
 from laudo.errors import LaudoError
 
 if TYPE_CHECKING:
@@ -95,7 +96,7 @@ def _refuse_failed_examples(lexicon: Path) -> None:
     failed = findings.failed_examples(lexicon=lexicon)
     if failed:
         raise LaudoError(
-            f"{len(failed)} examples or counterexamples of the lexicon fail",
+            f"{counted(len(failed), 'example')} of the lexicon failed",
             where="; ".join(failed[:3]),
             fix="correct these sentences, or the words of their concept",
         )

@@ -21,11 +21,18 @@ Describe = Annotated[
     bool,
     typer.Option("--describe", help="Also print what the corpus holds: labels, views, lengths, sections."),
 ]
+LookAgain = Annotated[
+    bool, typer.Option("--look-again", help="Look at every file of the corpus again, as some have changed.")
+]
 
 
 @commands.command(epilog="Example: laudo prepare experiment.toml")
 def prepare(
-    experiment: Experiment, runs: Runs = RUNS, shard: ShardText = "0/1", describe: Describe = False
+    experiment: Experiment,
+    runs: Runs = RUNS,
+    shard: ShardText = "0/1",
+    describe: Describe = False,
+    look_again: LookAgain = False,
 ) -> None:
     """Takes studies and images from a MIMIC-CXR folder.
 
@@ -35,7 +42,7 @@ def prepare(
     from laudo.cli import census
     from laudo.store import is_done, rows
 
-    plan = _run("prepare", experiment, runs, shard)
+    plan = _run("prepare", experiment, runs, shard, look_again=look_again)
     if is_done(plan.census):
         census.show(rows(plan.census), complete=describe)
     else:
@@ -86,7 +93,7 @@ def report(experiment: Experiment, runs: Runs = RUNS) -> None:
     print(f"page: {plan.run / 'results.html'}")
 
 
-def run_stage(name: str, plan: Plan, **options: Shard) -> bool:
+def run_stage(name: str, plan: Plan, **options: Shard | bool) -> bool:
     """Runs a stage and returns whether there was anything to do.
 
     Its module is imported only now, as some take seconds and mistakes in the experiment should be reported
@@ -96,10 +103,10 @@ def run_stage(name: str, plan: Plan, **options: Shard) -> bool:
     return stage(plan, **options)
 
 
-def _run(name: str, experiment: str, runs: Path, shard: str | None = None) -> Plan:
+def _run(name: str, experiment: str, runs: Path, shard: str | None = None, **options: bool) -> Plan:
     """Opens a plan, runs one stage of it and prints the outcome."""
     plan = open_plan(experiment, runs)
-    was_made = run_stage(name, plan, **_parsed(shard))
+    was_made = run_stage(name, plan, **_parsed(shard), **options)
     print(f"{name}: {_outcome(was_made, shard)}")
     return plan
 

@@ -23,6 +23,7 @@ def run(experiment: Experiment, runs: Runs = RUNS) -> None:
     What is finished is not done again.
     """
     plan = open_plan(experiment, runs)
+    plan.experiment.require_splits()
     # Without an arm that has the adapter there is nothing to train.
     stages = [name for name in _STAGES if name != "train" or plan.training]
     outcomes = [_run_and_print(name, plan) for name in stages]

@@ -75,7 +75,7 @@ def library_settings() -> Iterator[None]:
         _hub_as_set(),
         _no_progress_bars(),
         _environment(defaults),
-        _only_errors("bitsandbytes"),
+        _only_errors(_NOISY),
         warnings.catch_warnings(),
     ):
         # transformers warns of its own calls from one of its modules to another.
@@ -126,16 +126,24 @@ def _no_progress_bars() -> Iterator[None]:
             transformers_logging.enable_progress_bar()
 
 
+_NOISY = (
+    "bitsandbytes",  # at its import: an optional kernel is not installed
+    "transformers.trainer_utils",  # two checkpoints within a second are ordered by their numbers
+)
+"""Libraries whose warnings say nothing that a user can or should change."""
+
+
 @contextmanager
-def _only_errors(library: str) -> Iterator[None]:
-    """Silences warnings: bitsandbytes reports at import that an optional kernel is not installed."""
-    logger = logging.getLogger(library)
-    level = logger.level
-    logger.setLevel(logging.ERROR)
+def _only_errors(libraries: tuple[str, ...]) -> Iterator[None]:
+    loggers = [logging.getLogger(name) for name in libraries]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.ERROR)
     try:
         yield
     finally:
-        logger.setLevel(level)
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)
 
 
 def _load(settings: Model) -> Loaded:

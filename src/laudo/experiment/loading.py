@@ -40,9 +40,10 @@ def load(name: str) -> Experiment:
         ExperimentError: no such file, not TOML, or settings that are not right; all of them at once.
     """
     try:
-        return Experiment.model_validate(tomllib.loads(_source(name).read_text("utf-8")))
+        return Experiment.model_validate(tomllib.loads(_source(name).read_text("utf-8-sig")))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ExperimentError(f"this is not TOML: {error}", where=name) from None
+        fix = "correct it, and save the file as UTF-8"
+        raise ExperimentError(f"this is not TOML: {error}", where=name, fix=fix) from None
     except ValidationError as error:
         lines = dict.fromkeys(_explain(mistake) for mistake in error.errors())
         fix = "correct the setting and run the command again"

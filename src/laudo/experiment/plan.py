@@ -93,7 +93,7 @@ def plan(experiment: Experiment, run: Path) -> Plan:
         generations=generations,
         labels=labels,
         scores=scores,
-        summary=_summary(experiment, run, studies, scores),
+        summary=_summary(experiment, run, studies, verdicts, scores),
     )
 
 
@@ -282,13 +282,18 @@ def _scores(
 
 
 def _summary(
-    experiment: Experiment, run: Path, studies: Partition, scores: Mapping[tuple[str, str], Partition]
+    experiment: Experiment,
+    run: Path,
+    studies: Partition,
+    verdicts: Partition,
+    scores: Mapping[tuple[str, str], Partition],
 ) -> Partition:
     settings = {
         "resamples": experiment.evaluate.resamples,
         "seed": experiment.evaluate.seed,
         "arms": list(experiment.arms),
+        "controls": list(experiment.controls),
     }
-    cohort = studies.using("subject_id", "split", "excluded")
-    sources = (cohort, *(partition.using("statistics") for partition in scores.values()))
-    return Partition(run, tables.SUMMARY, settings=settings, sources=sources)
+    cohort, references = studies.using("subject_id", "split", "excluded"), verdicts.using("verdict")
+    of_scores = (partition.using("statistics") for partition in scores.values())
+    return Partition(run, tables.SUMMARY, settings=settings, sources=(cohort, references, *of_scores))

@@ -15,7 +15,7 @@ from laudo.metrics import METRICS, Metric
 from laudo.mimic.settings import CorpusSettings
 from laudo.phantom.settings import Phantom
 from laudo.settings import Settings
-from laudo.vocabulary import DicomRecipe, Language
+from laudo.vocabulary import SPLITS, DicomRecipe, Language
 
 PositiveInt = Annotated[int, Field(ge=1)]
 
@@ -175,6 +175,34 @@ class Experiment(Settings):
     def is_tuned(self) -> bool:
         """Whether an arm has the adapter, so that there is something to train."""
         return any(arm.adapter for arm in self.arms.values())
+
+    @property
+    def controls(self) -> tuple[str, ...]:
+        """The arms that see the pictures of another patient."""
+        return tuple(name for name, arm in self.arms.items() if arm.pictures == "another_patient")
+
+    @property
+    def splits_needed(self) -> tuple[str, ...]:
+        """The splits that its arms need: test, and for the adapter or exemplars those that they come from."""
+        if self.prepare.images == "none":
+            return ()
+        if self.is_tuned:
+            return SPLITS
+        has_exemplars = any(arm.exemplars for arm in self.arms.values())
+        return ("train", "test") if has_exemplars else ("test",)
+
+    def require_splits(self) -> None:
+        """Refuses to run where a split that is needed is set to 0 on purpose.
+
+        Raises:
+            ExperimentError: it names the splits.
+        """
+        empty = [split for split in self.splits_needed if self.prepare.size_of(split) == 0]
+        if empty:
+            raise ExperimentError(
+                f"[prepare] {', '.join(empty)} = 0, and the arms of this experiment need such studies",
+                fix="raise the number, or remove the arms with adapter or exemplars",
+            )
 
     def prompt_of(self, arm: str) -> str:
         """The arm's prompt; a tuned arm is asked as it was trained."""

@@ -5,6 +5,8 @@ import unicodedata
 from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
+from laudo.vocabulary import INVISIBLE, OTHER_BLANKS, OTHER_LINE_BREAKS
+
 
 def _base(character: str) -> str:
     return unicodedata.normalize("NFD", character)[0].lower()
@@ -12,9 +14,11 @@ def _base(character: str) -> str:
 
 # Latin letters to their lower-case letter without accent, MIMIC's `___` and tabs to blanks, typographic
 # characters to ASCII.
-_FOLD = {code: _base(chr(code)) for code in range(0x41, 0x250)} | str.maketrans("_\t\xa0’–—−‐‑", "   '-----")
-# Combining accents, the soft hyphen, blanks without width.
-_INVISIBLE = re.compile("[\u0300-\u036f\u1ab0-\u1aff\u20d0-\u20ff\u00ad\u200b-\u200d\ufeff]")
+_FOLD = {code: _base(chr(code)) for code in range(0x41, 0x250)} | str.maketrans("_\t’–—−‐‑", "  '-----")
+_BLANK = re.compile(f"[{OTHER_BLANKS}]")
+_LINE_BREAK = re.compile(f"[{OTHER_LINE_BREAKS}]")
+# Combining accents, and what shows nothing.
+_INVISIBLE = re.compile(f"[\u0300-\u036f\u1ab0-\u1aff\u20d0-\u20ff{INVISIBLE}]")
 # A word divided by a hyphen at the end of a line.
 _DIVIDED = re.compile(r"([^\W\d_]+)(-[ \t]{0,8}\r?\n[ \t]{0,8})([^\W\d_]+)")
 
@@ -36,11 +40,12 @@ def fold(text: str) -> str:
 
 
 def clean(text: str, *, is_word: Callable[[str], bool]) -> CleanText:
-    """Returns the text without combining accents and soft hyphens, and with divided words joined.
+    """Returns the text with plain blanks, without combining accents and invisible characters.
 
     A word that a hyphen divides at the end of a line ("pneumo-", "thorax") is joined if `is_word` knows the
     folded result.
     """
+    text = _LINE_BREAK.sub("\n", _BLANK.sub(" ", text))  # one for one: no character moves
     unmarked = _without(text, (mark.span() for mark in _INVISIBLE.finditer(text)))
     joined = _without(unmarked.text, _false_hyphens(unmarked.text, is_word))
     if len(unmarked.text) == len(text):

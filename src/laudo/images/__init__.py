@@ -5,7 +5,7 @@ animated, not what its name says) is refused with the reason and never becomes a
 `docs/images.md` describes every step.
 """
 
-from laudo.images.cache import CachedFilm, cache_film
+from laudo.images.cache import LARGEST_BYTES, WORKER_BYTES, CachedFilm, cache_film, film_digest
 from laudo.images.decoding import decode, fit, for_model
 from laudo.images.dicom import Header, header
 from laudo.images.exposure import fingerprint, same_exposure
@@ -13,13 +13,16 @@ from laudo.images.grey import MIN_SIDE_PX, Film, UnreadableImage
 from laudo.images.views import order
 
 __all__ = [
+    "LARGEST_BYTES",
     "MIN_SIDE_PX",
+    "WORKER_BYTES",
     "CachedFilm",
     "Film",
     "Header",
     "UnreadableImage",
     "cache_film",
     "decode",
+    "film_digest",
     "fingerprint",
     "fit",
     "for_model",

@@ -7,21 +7,37 @@ origin is not made again.
 from __future__ import annotations
 
 import json
+from contextlib import nullcontext
 from io import BytesIO
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from PIL import Image
 
-from laudo.images.decoding import decode, fit
+from laudo.images.decoding import decode, fit, pixels
 from laudo.images.exposure import fingerprints
-from laudo.images.grey import MIN_RANGE, UnreadableImage, assert_shows_something, assert_size
+from laudo.images.grey import MAX_PIXELS, MIN_RANGE, UnreadableImage, assert_shows_something, assert_size
+from laudo.store import spread
 from laudo.store.content import of_bytes
 from laudo.store.disk import atomic, writing
 from laudo.vocabulary import DicomRecipe
 
 _FORMAT = 3
 """Raise this number when the code makes other pixels, fingerprints or warnings of the same source."""
+
+USUAL_PIXELS = 16_000_000
+"""Nearly all films have fewer; larger ones are decoded by one worker at a time."""
+
+_BYTES_PER_PIXEL = 26
+"""The most memory that decoding takes (a PNG of 16-bit colour; `benchmarks/RESULTS.md`)."""
+
+_LIBRARIES = 150 * 2**20
+
+WORKER_BYTES = _LIBRARIES + USUAL_PIXELS * _BYTES_PER_PIXEL
+"""The most memory of a worker that decodes films of up to `USUAL_PIXELS`."""
+
+LARGEST_BYTES = (MAX_PIXELS - USUAL_PIXELS) * _BYTES_PER_PIXEL
+"""What the largest film takes beyond it."""
 
 _QUALITY = 95
 _LOST_LEVELS = 4
@@ -73,8 +89,10 @@ def cache_film(
     cached = _cached(target, origin)
     if cached:
         return cached
-    film = decode(source, size_px=size_px, recipe=recipe, view=view)
-    small = fit(film.image, size_px)
+    # A few enormous films would fill the memory if all workers decoded one at the same time.
+    with spread.alone() if pixels(source) > USUAL_PIXELS else nullcontext():
+        film = decode(source, size_px=size_px, recipe=recipe, view=view)
+        small = fit(film.image, size_px)
     _assert_can_be_decoded_again(source, small)
     mark, mirrored = fingerprints(small)
     found = {"fingerprint": mark, "mirrored": mirrored, "warning": film.warning}
@@ -84,6 +102,14 @@ def cache_film(
     with atomic(target) as temporary:
         temporary.write_bytes(jpeg)
     return CachedFilm(*small.size, _digest(jpeg), mark, mirrored, film.warning)
+
+
+def film_digest(path: Path) -> str | None:
+    """Returns the digest of a film in the cache, as `CachedFilm` has it; None if it cannot be read."""
+    try:
+        return _digest(path.read_bytes())
+    except OSError:
+        return None
 
 
 def _origin(source: Path) -> dict[str, Any]:
@@ -128,7 +154,7 @@ def _digest(jpeg: bytes) -> str:
     B.1.1.4).
     """
     start = len(_START_OF_JPEG)
-    while (marker := jpeg[start : start + 2]) != _START_OF_SCAN:
+    while start < len(jpeg) and (marker := jpeg[start : start + 2]) != _START_OF_SCAN:
         end = start + 2 + int.from_bytes(jpeg[start + 2 : start + 4])
         if marker == _COMMENT:
             return of_bytes(jpeg[:start] + jpeg[end:])

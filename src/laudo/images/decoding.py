@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 
 from PIL import Image
@@ -49,6 +50,23 @@ def _decoded(path: Path, *, size_px: int | None, recipe: DicomRecipe, view: str 
     image = picture.decode(path, data, kind=kind, size_px=size_px)
     assert_shows_something(path, image.histogram())
     return Film(image, None)
+
+
+def pixels(path: Path) -> int:
+    """Returns how many pixels the head of an image file promises; 0 where it cannot be read.
+
+    Nothing is decoded, and nothing is refused: `decode` says what is wrong with a file.
+    """
+    try:
+        if IMAGE_KINDS.get(path.suffix.lower()) == "DICOM":
+            head = dicom.header(path)
+            return (head.rows or 0) * (head.columns or 0)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            with Image.open(path, formats=["JPEG", "PNG"]) as image:
+                return image.width * image.height
+    except (UnreadableImage, OSError, SyntaxError, ValueError, Image.DecompressionBombError):
+        return 0
 
 
 def fit(image: Image.Image, size_px: int) -> Image.Image:

@@ -21,7 +21,9 @@ from laudo.images.grey import (
     assert_holds_levels,
     assert_shows_something,
     assert_size,
+    by_rows,
     grey_range,
+    histogram,
     to_8_bits,
     usual_range,
 )
@@ -134,7 +136,7 @@ def _rendered(
             assert_holds_levels(path, values[inside], name="mapped value")
         low, high = usual_range(values[inside])
         grey = to_8_bits(values, low=low, high=high)
-        assert_shows_something(path, _histogram(grey[inside]).tolist())
+        assert_shows_something(path, histogram(grey[inside]))
     return 255 - grey if inverted else grey, stretched
 
 
@@ -144,8 +146,8 @@ _CLIPPED = 0.95
 
 def _shows_little(grey: Grey) -> bool:
     """Returns whether fewer than `MIN_RANGE` levels are left, or almost only black and white."""
-    counts = _histogram(grey)
-    low, high = grey_range(counts.tolist())
+    counts = histogram(grey)
+    low, high = grey_range(counts)
     return high - low < MIN_RANGE or bool(counts[0] + counts[255] > _CLIPPED * grey.size)
 
 
@@ -214,10 +216,14 @@ def _whole_range(stored: Values) -> Grey:
     """Returns minimum to maximum as 0 to 255, cut to whole numbers, in the recipe's order of steps."""
     import numpy as np
 
-    values = stored.astype(np.float64)
-    values -= values.min()
-    grey: Grey = (values / (values.max() or 1) * 255).astype(np.uint8)
-    return grey
+    low = np.float64(stored.min())
+    span = stored.max() - low or 1
+
+    def levels(rows: Values) -> Values:
+        cut: Values = ((rows.astype(np.float64) - low) / span * 255).astype(np.uint8)
+        return cut
+
+    return by_rows(levels, stored, kind=np.uint8)
 
 
 def equalised(grey: Grey) -> Grey:
@@ -229,21 +235,14 @@ def equalised(grey: Grey) -> Grey:
     """
     import numpy as np
 
-    counts = _histogram(grey)
+    counts = np.array(histogram(grey))
     lowest = counts[np.flatnonzero(counts)[0]]
     if lowest == grey.size:
         return grey
     scale = np.float32(255) / np.float32(grey.size - lowest)
     above = (np.cumsum(counts) - lowest).clip(0)
     table = np.rint(above.astype(np.float32) * scale).clip(0, 255).astype(np.uint8)
-    levels: Grey = table[grey]
-    return levels
-
-
-def _histogram(grey: Grey) -> Values:
-    import numpy as np
-
-    return np.bincount(grey.ravel(), minlength=256)
+    return by_rows(lambda rows: table[rows], grey, kind=np.uint8)
 
 
 # --- windows -----------------------------------------------------------------------------------------
@@ -258,18 +257,28 @@ def _modality(stored: Values, dataset: Any) -> Values:
 
     items = dataset.get("ModalityLUTSequence")
     if items:
-        return dicom_tables.load(dataset, items[0], signed=stored.dtype.kind == "i")(stored)
+        table = dicom_tables.load(dataset, items[0], signed=stored.dtype.kind == "i")
+        return by_rows(lambda rows: table(rows), stored, kind=np.int64)
     slope, intercept = (_first(dataset, name) for name in ("RescaleSlope", "RescaleIntercept"))
     values: Values = stored.astype(np.float64)
-    return values * slope + intercept if slope and intercept is not None else values
+    if slope and intercept is not None:
+        values *= slope
+        values += intercept
+    return values
 
 
 def _by_tags(values: Values, dataset: Any) -> Grey | None:
     """Returns grey levels by the first VOI LUT, else by the first window; None where there is neither."""
+    import numpy as np
+
     items = dataset.get("VOILUTSequence")
     if items:
         table = dicom_tables.load(dataset, items[0], signed=values.min() < 0)
-        return to_8_bits(table(values), low=0, high=table.top)
+
+        def mapped(rows: Values) -> Grey:
+            return to_8_bits(table(rows), low=0, high=table.top)
+
+        return by_rows(mapped, values, kind=np.uint8)
     centre, width = (_first(dataset, name) for name in ("WindowCenter", "WindowWidth"))
     if centre is None or width is None or width <= 0:
         return None
@@ -282,9 +291,13 @@ def _through_window(values: Values, *, centre: float, width: float, function: st
     import numpy as np
 
     if function == "SIGMOID":
-        # The limit, far into black, keeps exp from overflowing.
-        exponent = np.clip(-4 * (values - centre) / width, None, 700)
-        return to_8_bits(1 / (1 + np.exp(exponent)), low=0, high=1)
+
+        def sigmoid(rows: Values) -> Grey:
+            # The limit, far into black, keeps exp from overflowing.
+            exponent = np.clip(-4 * (rows - centre) / width, None, 700)
+            return to_8_bits(1 / (1 + np.exp(exponent)), low=0, high=1)
+
+        return by_rows(sigmoid, values, kind=np.uint8)
     low, high = centre - width / 2, centre + width / 2
     if function == "LINEAR":
         high -= 1  # LINEAR counts whole values: a window of width 5 holds five of them

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import accumulate
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -23,6 +23,12 @@ MIN_SIDE_PX = 32
 
 MAX_PIXELS = 89_478_485
 """Pillow's own limit, used for DICOM too: a header that promises more is damaged or hostile."""
+
+_ROWS = 64
+"""Rows that are worked out together."""
+
+_PIXELS = 2**20
+"""Pixels that are counted together."""
 
 MIN_RANGE = 32
 """Levels that a film needs between its darkest and its brightest half per cent.
@@ -76,10 +82,13 @@ def _level_of(share: float, histogram: Sequence[int]) -> int:
 
 
 def usual_range(values: Values) -> tuple[float, float]:
-    """Returns the percentiles 0.5 and 99.5, so that a hot pixel or a label does not darken the rest."""
+    """Returns the percentiles 0.5 and 99.5, so that a hot pixel or a label does not darken the rest.
+
+    The values are rearranged: to save memory, no copy is made of them.
+    """
     import numpy as np
 
-    low, high = np.percentile(values, (0.5, 99.5))
+    low, high = np.percentile(values, (0.5, 99.5), overwrite_input=True)
     return float(low), float(high)
 
 
@@ -89,12 +98,42 @@ def assert_holds_levels(path: Path, values: Values, *, name: str) -> tuple[float
     Args:
         name: what the values are, for the reason.
     """
-    low, high = usual_range(values)
+    low, high = usual_range(values.flatten())
     if values.min() == values.max():
         raise UnreadableImage(path, f"every pixel has the {name} {low:g}")
     if values.dtype.kind in "iu" and high - low < MIN_RANGE:
         raise UnreadableImage(path, f"99 % of its pixels have {name}s from {low:g} to {high:g}")
     return low, high
+
+
+def by_rows(function: Callable[..., Values], *sources: Values, kind: Any) -> Values:
+    """Returns `function` of arrays, (rows, columns), worked out for some rows at a time.
+
+    The function looks at each pixel alone. Its intermediate results, of 64 bits a pixel, would otherwise take
+    several times the memory of the film.
+
+    Args:
+        kind: the type of the result's numbers.
+    """
+    import numpy as np
+
+    result: Values = np.empty(sources[0].shape[:2], kind)
+    for start in range(0, len(result), _ROWS):
+        rows = slice(start, start + _ROWS)
+        result[rows] = function(*(source[rows] for source in sources))
+    return result
+
+
+def histogram(grey: Grey) -> list[int]:
+    """Returns how many pixels have each of the 256 grey levels; NumPy alone would copy them to 64 bits."""
+    import numpy as np
+
+    levels = grey.ravel()
+    pieces = (levels[start : start + _PIXELS] for start in range(0, levels.size, _PIXELS))
+    counts: list[int] = sum(
+        (np.bincount(each, minlength=256) for each in pieces), np.zeros(256, int)
+    ).tolist()
+    return counts
 
 
 def to_8_bits(values: Values, *, low: float, high: float) -> Grey:
@@ -103,6 +142,9 @@ def to_8_bits(values: Values, *, low: float, high: float) -> Grey:
 
     if high <= low:
         return np.zeros(values.shape, np.uint8)
-    unit = np.clip((values - low) / (high - low), 0, 1)
-    grey: Grey = np.rint(unit * 255).astype(np.uint8)
-    return grey
+
+    def levels(rows: Values) -> Values:
+        whole: Values = np.rint(np.clip((rows - low) / (high - low), 0, 1) * 255)
+        return whole
+
+    return by_rows(levels, values, kind=np.uint8)

@@ -9,11 +9,22 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from io import BytesIO
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from PIL import Image, ImageFile, UnidentifiedImageError
 
 from laudo.images import jpeg
-from laudo.images.grey import MAX_PIXELS, UnreadableImage, assert_holds_levels, assert_size, to_8_bits
+from laudo.images.grey import (
+    MAX_PIXELS,
+    UnreadableImage,
+    assert_holds_levels,
+    assert_size,
+    by_rows,
+    to_8_bits,
+)
+
+if TYPE_CHECKING:
+    from laudo.images.grey import Values
 
 _ORIENTATION = 0x0112
 _TURNS = {
@@ -157,16 +168,21 @@ def _of_16_bit_colour(image: Image.Image, low: Image.Image, *, both_in_low: bool
     high_bytes, low_bytes = np.asarray(image), np.asarray(low)
     if both_in_low:
         high_bytes, low_bytes = low_bytes[:, :, ::2], low_bytes[:, :, 1::2]
-    # (channels, rows, columns), one channel at a time to save memory
-    channels = [
-        high_bytes[:, :, n] * np.float32(256) + low_bytes[:, :, n] for n in range(high_bytes.shape[2])
-    ]
+    deep = Image.fromarray(by_rows(_grey_of_bytes, high_bytes, low_bytes, kind=np.uint16))
+    deep.info = image.info
+    return deep
+
+
+def _grey_of_bytes(high: Values, low: Values) -> Values:
+    """Returns whole numbers of 16 bits from the bytes of one to four channels, (rows, columns, channels)."""
+    import numpy as np
+
+    channels = [high[:, :, n] * np.float32(256) + low[:, :, n] for n in range(high.shape[2])]
     alpha = channels.pop() / 65535 if len(channels) in (2, 4) else 1
     weights = _LUMA if len(channels) == 3 else (1.0,)
     grey = alpha * sum(weight * channel for weight, channel in zip(weights, channels, strict=True))
-    deep = Image.fromarray(np.rint(grey).astype(np.uint16))
-    deep.info = image.info
-    return deep
+    whole: Values = np.rint(grey)
+    return whole
 
 
 def _grey(path: Path, image: Image.Image) -> Image.Image:

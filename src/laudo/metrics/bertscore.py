@@ -166,9 +166,10 @@ _READINGS: dict[Language, dict[Language, str]] = {
             "Mede quanto as palavras de dois textos se parecem, segundo um modelo de linguagem: "
             "precisão, do laudo gerado para a referência; revocação, no sentido contrário; F1, as duas "
             "juntas. A nota em português compara com a tradução. Não mede correção clínica: «há derrame "
-            "pleural» e «não há derrame pleural» recebem nota alta. Dois laudos de pacientes quaisquer "
-            "já se parecem, por isso a nota nunca parte de zero, e os números de dois modelos de "
-            "linguagem não se comparam."
+            "pleural» e «não há derrame pleural» recebem nota alta. É uma média de cossenos, de −1 a 1: "
+            "o zero não tem sentido próprio, e dois laudos de pacientes quaisquer já podem se parecer "
+            "muito. O ponto de partida depende do modelo de linguagem; por isso os números de dois "
+            "modelos não se comparam, e só a diferença entre braços se lê."
         ),
         "en": (
             "A nota inglês–português compara o laudo gerado com o original em inglês, sem passar pela "
@@ -182,8 +183,9 @@ _READINGS: dict[Language, dict[Language, str]] = {
             "from the generated report to the reference; recall, in the other direction; F1, both "
             "together. The Portuguese score compares with the translation. It does not measure clinical "
             "correctness: “there is a pleural effusion” and “there is no pleural effusion” score high. "
-            "The reports of any two patients are already alike, so the score never starts from zero, and "
-            "the numbers of two language models cannot be compared."
+            "It is a mean of cosines, from −1 to 1: zero has no meaning of its own, and the reports of any "
+            "two patients may already be much alike. Where it starts depends on the language model, so "
+            "the numbers of two models cannot be compared, and only differences between arms are read."
         ),
         "en": (
             "The English–Portuguese score compares the generated report with the English original, "

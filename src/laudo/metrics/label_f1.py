@@ -31,17 +31,19 @@ _READINGS: dict[Language, str] = {
         "Um programa de regras lê o laudo gerado, em português, e o original, em inglês, e marca em cada "
         "um os quatorze rótulos do CheXpert. Presente e incerto contam como achado; ausente e não "
         "mencionado, como sem achado. O F1 junta os achados certos, os inventados e os omitidos de todos "
-        "os estudos: 1 seria acertar todos sem inventar nenhum. Ele não vê lado, tamanho, posição de "
-        "tubos nem evolução, trata todos os achados como igualmente graves, e erra onde as regras erram "
-        "ao ler."
+        "os estudos e rótulos antes de ser calculado (micro); não é a média dos F1 de cada rótulo (macro), "
+        "e um achado frequente pesa mais nele. O valor 1 seria acertar todos sem inventar nenhum. Ele não vê "
+        "lado, tamanho, posição de tubos nem evolução, trata todos os achados como igualmente graves, e erra "
+        "onde as regras erram ao ler."
     ),
     "en": (
         "A program of rules reads the generated report, in Portuguese, and the original, in English, and "
         "marks CheXpert's fourteen labels in each. Present and uncertain count as a finding; absent and "
         "not mentioned, as no finding. F1 combines the right, the invented and the missed findings of all "
-        "studies: 1 would mean that all were reported and none was invented. It does not see side, size, "
-        "the position of tubes or change over time, treats all findings as equally serious, and errs "
-        "where the rules misread a report."
+        "studies and labels before it is computed (micro); it is not the mean of the labels' own F1 (macro), "
+        "and a common finding weighs more in it. 1 would mean that all were reported and none was invented. "
+        "It does not see side, size, the position of tubes or change over time, treats all findings as "
+        "equally serious, and errs where the rules misread a report."
     ),
 }
 
@@ -60,8 +62,8 @@ class LabelF1:
     reads: Literal["text", "facts"] = "facts"
     measures: Mapping[str, Aggregate] = {_MEASURE: micro_f1}
     words: Mapping[Language, Mapping[str, MeasureWords]] = {
-        "pt": {_MEASURE: MeasureWords("F1 dos rótulos", _READINGS["pt"], _COUNTS["pt"])},
-        "en": {_MEASURE: MeasureWords("Label F1", _READINGS["en"], _COUNTS["en"])},
+        "pt": {_MEASURE: MeasureWords("F1 dos rótulos (micro)", _READINGS["pt"], _COUNTS["pt"])},
+        "en": {_MEASURE: MeasureWords("Label F1 (micro)", _READINGS["en"], _COUNTS["en"])},
     }
     settings: type[Settings] | None = None
 

@@ -2,8 +2,9 @@
 
 A corpus is MIMIC-CXR-JPG 2.0.0 or 2.1.0, or MIMIC-CXR itself (DICOM) with the split table of MIMIC-CXR-JPG
 beside it. The reports come from MIMIC-CXR, unpacked or as `mimic-cxr-reports.zip`, in the same folder or in
-their own, in the folder that is named or near it. The copy need not be complete: `studies.index` has a row for every study that a table or the zip
-names, and the caller says which studies are not used.
+their own. A folder named some levels too high or too low is found. The copy need not be complete:
+`studies.index` has a row for every study that a table or the zip names, and the caller says which studies are
+not used.
 """
 
 from laudo.mimic.layout import (
@@ -13,6 +14,7 @@ from laudo.mimic.layout import (
     images_of,
     no_report_found,
     open_corpus,
+    patient_folder,
 )
 from laudo.mimic.reports import Reports, ReportText
 from laudo.mimic.signature import Signature, signature
@@ -27,5 +29,6 @@ __all__ = [
     "images_of",
     "no_report_found",
     "open_corpus",
+    "patient_folder",
     "signature",
 ]

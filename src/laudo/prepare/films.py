@@ -14,7 +14,7 @@ from laudo.experiment.settings import Prepare
 from laudo.mimic import Corpus
 from laudo.prepare.source import OpenCorpus
 from laudo.prepare.subset import ListedImage
-from laudo.store import Key, Row, fill, is_done, rows, spread
+from laudo.store import Key, Row, fill, is_done, rows, spread, watch
 from laudo.store.spread import Shard
 from laudo.store.tables import FILMS
 from laudo.vocabulary import ImageExclusion
@@ -37,7 +37,7 @@ def make(plan: Plan, corpus: OpenCorpus, *, shard: Shard) -> bool:
     settings = plan.experiment.prepare
     chosen = rows(plan.subset, where=pc.field("excluded").is_null()) if settings.images == "keep" else []
     jobs = {study["study_id"]: _Job(study, corpus.files, plan.run, settings) for study in chosen}
-    with spread.pool() as over:
+    with spread.pool(each=images.WORKER_BYTES, once=images.LARGEST_BYTES) as over:
 
         def rows_of(keys: Sequence[Key]) -> list[Row]:
             return [row for film_rows in over(_films, [jobs[key[0]] for key in keys]) for row in film_rows]
@@ -61,6 +61,7 @@ def _films(job: _Job) -> list[Row]:
             "dicom_id": image.dicom_id,
             "position": position,
             "view": image.view_position or "",
+            "watched": {},
         }
         film_rows.append(row | _film(image, source, folder / f"{image.dicom_id}.jpg", job, film_rows))
     return film_rows
@@ -87,6 +88,7 @@ def _film(image: ListedImage, source: Path, name: Path, job: _Job, before: Seque
         return {"left_out": ImageExclusion.FILE_MISSING}
     if len(cached) == job.settings.max_images:
         return {"left_out": ImageExclusion.NOT_NEEDED}
+    stamps = watch.stamps(source / image.file)  # before it is decoded: it may be replaced meanwhile
     try:
         film = images.cache_film(
             source / image.file,
@@ -96,7 +98,7 @@ def _film(image: ListedImage, source: Path, name: Path, job: _Job, before: Seque
             view=image.view_position,
         )
     except images.UnreadableImage as error:
-        return {"left_out": f"{ImageExclusion.UNREADABLE}: {error.reason}"}
+        return {"left_out": f"{ImageExclusion.UNREADABLE}: {error.reason}", "watched": stamps}
     columns = film._asdict()
     mirrored = columns.pop("mirrored")
     for row in cached:

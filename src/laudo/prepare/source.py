@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import gc
 import shutil
-from contextlib import AbstractContextManager
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from functools import cached_property
 from pathlib import Path
 
@@ -32,10 +33,9 @@ class OpenCorpus(AbstractContextManager["OpenCorpus"]):
 
     def __init__(self, plan: Plan) -> None:
         experiment = plan.experiment
+        self._held = ExitStack()
         if experiment.mimic.phantom:
-            with locks.lock_file(plan.run / "locks" / "phantom.lock") as lock:
-                locks.wait_for(lock, what="the phantom")  # another shard may be writing it
-                _write_phantom(plan.run / "phantom", experiment.mimic.phantom)
+            self._held.enter_context(_phantom(plan.run, experiment.mimic.phantom))
         root, reports = experiment.corpus_root(plan.run), experiment.reports_root()
         self.files = mimic.open_corpus(root, reports=reports)
         _require(self.files, experiment.prepare)
@@ -43,6 +43,7 @@ class OpenCorpus(AbstractContextManager["OpenCorpus"]):
 
     def __exit__(self, *_: object) -> None:
         self.reports.__exit__()
+        self._held.close()
 
     @cached_property
     def index(self) -> pa.Table:
@@ -87,12 +88,35 @@ def _require(corpus: mimic.Corpus, settings: Prepare) -> None:
             )
 
 
-def _write_phantom(folder: Path, settings: Phantom) -> None:
-    """Writes the phantom corpus, unless it is there: its marker is written last."""
-    marker, content = folder / "done", f"{RECIPE} {settings.model_dump_json()}"
-    if marker.exists() and marker.read_text("utf-8") == content:
-        return
-    shutil.rmtree(folder, ignore_errors=True)
+@contextmanager
+def _phantom(run: Path, settings: Phantom) -> Iterator[None]:
+    """Holds the phantom corpus of a run, and writes it first unless it is there.
+
+    Nobody else writes another one in its place as long as the block lasts.
+    """
+    folder, marker = run / "phantom", f"{RECIPE} {settings.model_dump_json()}"
+    with locks.lock_file(run / "locks" / "phantom.lock") as lock:
+        locks.wait_for(lock, locks.SHARED, what="the phantom")
+        while not _is_written(folder, marker):
+            locks.wait_for(lock, locks.EXCLUSIVE, what="the phantom")
+            if not _is_written(folder, marker):  # another process may have done so
+                _write_phantom(folder, settings, marker)
+            locks.wait_for(lock, locks.SHARED, what="the phantom")
+        yield
+
+
+def _is_written(folder: Path, marker: str) -> bool:
+    try:
+        return (folder / "done").read_text("utf-8") == marker
+    except OSError:
+        return False
+
+
+def _write_phantom(folder: Path, settings: Phantom, marker: str) -> None:
+    """Writes the phantom corpus, its marker last."""
+    with writing(folder):
+        if folder.exists():
+            shutil.rmtree(folder)
     with writing(folder), Progress("phantom", settings.studies) as progress:
         written = phantom.write(
             folder,
@@ -103,5 +127,5 @@ def _write_phantom(folder: Path, settings: Phantom) -> None:
         )
         for _ in written:
             progress.add()
-    with atomic(marker) as temporary:
-        temporary.write_text(content, "utf-8")
+    with atomic(folder / "done") as temporary:
+        temporary.write_text(marker, "utf-8")

@@ -5,14 +5,14 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from laudo import mimic, sections, targets
 from laudo.experiment.plan import Plan
 from laudo.experiment.settings import Prepare
 from laudo.prepare.source import OpenCorpus, of_keys
 from laudo.sections import reference
-from laudo.store import Key, Row, fill
+from laudo.store import Key, Row, fill, watch
 from laudo.store.spread import Shard
 from laudo.vocabulary import Exclusion
 
@@ -43,6 +43,7 @@ def _row(study: Mapping[str, Any], corpus: OpenCorpus, settings: Prepare) -> Row
     target = targets.target(divided, settings)
     fault = fault or _fault_of_target(target)
     needs_files = fault is None and settings.images == "keep"
+    files = _Files.of(study, corpus) if needs_files else _Files([], {})
     return {
         "study_id": study["study_id"],
         "encoding": report.encoding if report else None,
@@ -50,8 +51,9 @@ def _row(study: Mapping[str, Any], corpus: OpenCorpus, settings: Prepare) -> Row
         "target": target.sections,
         "removed": target.removed,
         "same_text": _same_text(target.sections),
-        "files": _files(study, corpus) if needs_files else [],
+        "files": files.names,
         "fault": fault,
+        "watched": _watched_reports(study, corpus) if _fault_of_file(report) else files.watched,
     }
 
 
@@ -93,9 +95,30 @@ def _fault_of_target(target: targets.Target) -> str | None:
     return Exclusion.NOTHING_LEFT if target.removed else Exclusion.NO_USABLE_SECTION
 
 
-def _files(study: Mapping[str, Any], corpus: OpenCorpus) -> list[str]:
-    """The names of the study's image files; one listing of its folder, as network disks are slow."""
-    if not study["images"]:
-        return []
-    paths = mimic.images_of(corpus.files, subject_id=study["subject_id"], study_id=study["study_id"])
-    return sorted(path.name for path in paths.values())
+def _watched_reports(study: Mapping[str, Any], corpus: OpenCorpus) -> dict[str, str]:
+    """Where a report that is absent or faulty may come to lie, in the folders of patients who are there.
+
+    Other patients, and reports in the zip, count for the identity of the corpus.
+    """
+    name = f"{mimic.patient_folder(study['subject_id'])}/s{study['study_id']}.txt"
+    paths = (folder / name for folder in corpus.files.report_folders)
+    return watch.stamps(*(path for path in paths if path.parent.is_dir()))
+
+
+class _Files(NamedTuple):
+    """The names of a study's image files, and its folder if some of them are missing, to be watched."""
+
+    names: list[str]
+    watched: dict[str, str]
+
+    @classmethod
+    def of(cls, study: Mapping[str, Any], corpus: OpenCorpus) -> _Files:
+        """Lists the folder once, as network disks are slow."""
+        key = {"subject_id": study["subject_id"], "study_id": study["study_id"]}
+        if not study["images"]:
+            return cls([], {})
+        paths = mimic.images_of(corpus.files, **key)
+        folder = mimic.image_folder(corpus.files, **key)
+        is_whole = paths.keys() >= {image["dicom_id"] for image in study["images"]}
+        watched = {} if is_whole or not folder.parent.is_dir() else watch.stamps(folder)
+        return cls(sorted(path.name for path in paths.values()), watched)

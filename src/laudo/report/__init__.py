@@ -28,7 +28,7 @@ def run(plan: Plan) -> bool:
 
     Raises:
         NotReady: a table that the page reads is not done.
-        UnreadableImage: the film of an example is lost or damaged.
+        InputError: the kept image of an example is lost or damaged.
     """
     tables = Tables(plan)
     if results.is_current(tables):

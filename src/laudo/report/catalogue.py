@@ -8,6 +8,7 @@ arms, curves and counts as they are spelt there.
 
 from __future__ import annotations
 
+import math
 import re
 import tomllib
 from collections.abc import Iterator, Mapping
@@ -37,7 +38,7 @@ class Catalogue:
     # words
 
     def text(self, key: str, **values: Any) -> str:
-        """Returns a text without markup; whole numbers among the values are written as `whole` does."""
+        """Returns a text without markup; numbers among the values are written as `whole` and `tick` do."""
         return self._entry(key, values).format(**self._formatted(values))
 
     def html(self, key: str, **values: Any) -> Markup:
@@ -64,19 +65,29 @@ class Catalogue:
         """Returns the word for a curve of the training."""
         return self.entries[f"word.curve.{curve}"]
 
-    def arm(self, arm: str) -> str:
+    def arm(self, arm: str, *, is_control: bool = False) -> str:
         """Returns the name of an arm; one that the catalogue does not have is called as in the experiment."""
-        return self.entries.get(f"word.arm.{arm}", arm.replace("_", " "))
+        if f"word.arm.{arm}" in self.entries:
+            return self.entries[f"word.arm.{arm}"]
+        name = arm.replace("_", " ")
+        return self.text("arms.control_of", arm=name) if is_control else name
 
     def _entry(self, key: str, values: Mapping[str, Any]) -> str:
         if key in self.entries:
             return self.entries[key]
-        return self.entries[f"{key}.one" if values["count"] == 1 else f"{key}.many"]
+        return self.entries[f"{key}.one" if self._is_singular(values["count"]) else f"{key}.many"]
+
+    def _is_singular(self, count: float) -> bool:
+        """In Portuguese the plural begins at 2, so 1.5 is singular; in English all but 1 is plural."""
+        return 1 <= count < 2 if self.language == "pt" else count == 1
 
     def _formatted(self, values: Mapping[str, Any]) -> dict[str, Any]:
-        return {
-            name: self.whole(value) if isinstance(value, int) else value for name, value in values.items()
-        }
+        return {name: self._shown(value) for name, value in values.items()}
+
+    def _shown(self, value: Any) -> Any:
+        if isinstance(value, int):
+            return self.whole(value)
+        return self.tick(value) if isinstance(value, float) else value
 
     # numbers
 
@@ -99,13 +110,28 @@ class Catalogue:
             return "–"
         return self.text("number.interval", low=self.number(low), high=self.number(high))
 
-    def p_value(self, p: float | None) -> str:
-        """Returns a p-value with three digits, or `< 0,001`."""
-        return f"< {self.number(0.001)}" if p is not None and p < 0.001 else self.number(p)
+    def p_value(self, p: float | None, floor: float = 0.0) -> str:
+        """Returns a p-value with three digits: `0,250`, `< 0,001`, `≤ 0,003`.
+
+        Args:
+            floor: the least p that the test could give. A p that is no more is shown as `≤`, and rounded up.
+        """
+        if p is None:
+            return self.number(p)
+        if p <= floor * (1 + 1e-9):
+            return self.text("number.at_most", p=self.number(math.ceil(p * 1000 - 1e-9) / 1000))
+        if p < 0.001:
+            return f"< {self.number(0.001)}"
+        return self.number(p)
 
     def whole(self, count: float) -> str:
         """Returns a whole number with the language's mark between thousands."""
         return f"{count:,.0f}".replace(",", self.entries["number.thousands"])
+
+    def day(self, iso: str) -> str:
+        """Returns a day, `2026-11-26`, as the language writes it."""
+        year, month, day = iso.split("-")
+        return self.text("number.day", year=year, month=month, day=day)
 
     def tick(self, value: float) -> str:
         """Returns a number on an axis, with no more digits than it needs."""

@@ -10,7 +10,7 @@ from laudo.experiment.settings import Experiment
 from laudo.report import drawing, measures
 from laudo.report.catalogue import Catalogue
 from laudo.report.measures import Measure
-from laudo.report.tables import Tables
+from laudo.report.tables import Estimate, Tables
 
 
 @dataclass(frozen=True)
@@ -44,11 +44,22 @@ class Context:
         return self.measures[0]
 
     @property
-    def controls(self) -> frozenset[str]:
-        """The arms that see the pictures of another patient."""
-        return frozenset(
-            name for name, arm in self.experiment.arms.items() if arm.pictures == "another_patient"
-        )
+    def is_phantom(self) -> bool:
+        """Whether nothing that the page shows is of a patient."""
+        return self.experiment.mimic.phantom is not None
+
+    def arm(self, name: str) -> str:
+        """Returns what a reader calls an arm."""
+        return self.words.arm(name, is_control=name in self.experiment.controls)
+
+    def difference(self, row: Estimate) -> str:
+        """Returns what a reader calls a difference between two arms."""
+        return f"{self.arm(row.arm)} − {self.arm(row.versus)}"
+
+    def place_of_difference(self, row: Estimate) -> tuple[bool, int, int]:
+        """Sorts differences as the experiment names its arms, those from a control last."""
+        arms = [*self.experiment.arms]
+        return row.versus in self.experiment.controls, arms.index(row.arm), arms.index(row.versus)
 
     def frame(self, *, title: str, alt: str, width_in: float) -> drawing.Frame:
         """Returns what surrounds a figure, with its axes in the numbers of the page's language."""
@@ -58,7 +69,4 @@ class Context:
 def colours_of(experiment: Experiment) -> dict[str, str]:
     """Returns a hue for each arm, grey for a control."""
     hues, greys = itertools.cycle(drawing.HUES), itertools.cycle(drawing.GREYS)
-    return {
-        name: next(greys if arm.pictures == "another_patient" else hues)
-        for name, arm in experiment.arms.items()
-    }
+    return {name: next(greys if name in experiment.controls else hues) for name in experiment.arms}

@@ -9,6 +9,7 @@ import hashlib
 import html
 import io
 import re
+import textwrap
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
@@ -25,8 +26,8 @@ HUES = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 GREYS = ("#7b848b", "#a9b0b5")
 """For controls."""
 
-WIDE_IN, HALF_IN, THIRD_IN = 9.6, 4.7, 3.1
-"""Widths of figures that stand alone, in twos and in threes."""
+WIDE_IN, HALF_IN, THIRD_IN, NARROW_IN = 9.6, 4.7, 3.1, 3.7
+"""Widths of figures that stand alone, in twos, in threes, and alone on a narrow screen."""
 
 _STYLE: Mapping[str, Any] = {
     "svg.fonttype": "none",
@@ -109,12 +110,24 @@ class Line(NamedTuple):
     is_strong: bool
 
 
+def for_each_screen(draw: Callable[[Frame], Markup], frame: Frame) -> Markup:
+    """Draws a figure for wide screens and paper, and for narrow screens; the styles show one of the two."""
+    narrow = draw(frame._replace(width_in=NARROW_IN))
+    figures = Markup('<div class="wide">{}</div><div class="narrow">{}</div>')
+    return figures.format(draw(frame), narrow)
+
+
 # --- figures -----------------------------------------------------------------------------------------------
 
 
 def forest(marks: Sequence[Mark], frame: Frame) -> Markup:
-    """Draws a row for each mark, with its interval, around a line at 0."""
-    with _drawing(frame, height_in=0.75 + 0.27 * len(marks)) as (axes, svg):
+    """Draws a row for each mark, with its interval, around a line at 0.
+
+    Names and notes stand left and right of the rows, on a narrow figure above them.
+    """
+    is_narrow = frame.width_in == NARROW_IN
+    row_in = 0.6 if is_narrow else 0.27
+    with _drawing(frame, height_in=0.75 + row_in * len(marks)) as (axes, svg):
         axes.axvline(0, color=MUTED, linewidth=1)
         for row, mark in enumerate(marks):
             if mark.low is not None and mark.high is not None:
@@ -123,8 +136,11 @@ def forest(marks: Sequence[Mark], frame: Frame) -> Markup:
                 axes.plot(
                     mark.value, row, "o", color=mark.colour, markerfacecolor=_filling(mark), markersize=6
                 )
-        _name_rows(axes, [mark.name for mark in marks])
-        _write_notes(axes, [mark.notes for mark in marks], align="right")
+        if is_narrow:
+            _write_above(axes, marks)
+        else:
+            _name_rows(axes, [mark.name for mark in marks])
+            _write_notes(axes, [mark.notes for mark in marks], align="right")
         axes.margins(x=0.08)
         axes.set_title(frame.title)
     return svg.markup
@@ -140,8 +156,9 @@ def bars(groups: Mapping[str, Sequence[Mark]], frame: Frame) -> Markup:
                 from_middle = number - (bars_per_group - 1) / 2
                 _bar(axes, place + from_middle * 0.8 / bars_per_group, mark, height=0.64 / bars_per_group)
         _name_rows(axes, list(groups))
-        axes.set(xlim=_limits(groups), xlabel=frame.title)
-        _add_legend_above(axes, next(iter(groups.values())))
+        is_narrow = frame.width_in == NARROW_IN
+        axes.set(xlim=_limits(groups), xlabel=textwrap.fill(frame.title, 24) if is_narrow else frame.title)
+        _add_legend_above(axes, next(iter(groups.values())), is_narrow=is_narrow)
     return svg.markup
 
 
@@ -259,14 +276,32 @@ def _name_rows(axes: Axes, names: Sequence[str]) -> None:
     axes.grid(axis="x")
 
 
-def _add_legend_above(axes: Axes, marks: Sequence[Mark]) -> None:
+def _write_above(axes: Axes, marks: Sequence[Mark]) -> None:
+    """The name and the notes of each row in two lines above its mark, from the left edge of the axes."""
+    axes.set_yticks([])
+    axes.set_ylim(len(marks) - 0.75, -0.8)
+    axes.grid(axis="x")
+    for row, mark in enumerate(marks):
+        axes.annotate(
+            f"{mark.name}\n{'  '.join(mark.notes)}",
+            (0, row),
+            (0, 8),
+            xycoords=axes.get_yaxis_transform(),
+            textcoords="offset points",
+            va="bottom",
+            fontsize=8.5,
+            bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.5},
+        )
+
+
+def _add_legend_above(axes: Axes, marks: Sequence[Mark], *, is_narrow: bool) -> None:
     from matplotlib.patches import Patch
 
     axes.legend(
         handles=[Patch(color=mark.colour, label=mark.name) for mark in marks],
         loc="lower left",
         bbox_to_anchor=(0, 1),
-        ncols=min(len(marks), 4),
+        ncols=1 if is_narrow else min(len(marks), 4),
         frameon=False,
         handlelength=0.9,
         borderaxespad=0.3,

@@ -71,7 +71,8 @@ def _environment(context: Context) -> Environment:
         lstrip_blocks=True,
     )
     environment.filters |= {
-        "arm": words.arm,
+        "arm": context.arm,
+        "day": words.day,
         "capital": _capital,
         "number": words.number,
         "p_value": words.p_value,
@@ -87,7 +88,8 @@ def _environment(context: Context) -> Environment:
         "interval": words.interval,
         "experiment": context.experiment,
         "colours": context.colours,
-        "controls": context.controls,
+        "controls": context.experiment.controls,
+        "is_phantom": context.is_phantom,
     }
     return environment
 

@@ -16,10 +16,10 @@ from laudo.report.measures import declared
 from laudo.report.tables import Estimate, Tables
 from laudo.store import content
 from laudo.store.disk import write_json
-from laudo.vocabulary import SPLITS
+from laudo.vocabulary import SPLITS, References
 
-FORMAT = 2
-"""The form of `results.json`. Format 1 had no number and no digest of the page."""
+FORMAT = 3
+"""The form of `results.json`. Format 2 had neither `sensitivity` nor `made`."""
 
 FORM: Mapping[str, type] = {
     "format": int,
@@ -30,6 +30,7 @@ FORM: Mapping[str, type] = {
     "experiment": str,
     "arms": dict,
     "differences": list,
+    "sensitivity": dict,
     "labels": dict,
     "positives": dict,
     "corpus": dict,
@@ -37,6 +38,7 @@ FORM: Mapping[str, type] = {
     "generations": dict,
     "signatures": dict,
     "settings": dict,
+    "made": list,
 }
 """The keys of `results.json`, and the type of each value."""
 
@@ -49,7 +51,9 @@ def write(tables: Tables, *, page_digest: str) -> None:
 def is_current(tables: Tables) -> bool:
     """Whether both files are complete, and made from what the page would be made from now."""
     recorded = _load(_path(tables))
-    if recorded is None or tables.unfinished or recorded["made_from"] != made_from(tables):
+    if recorded is None or tables.unfinished:
+        return False
+    if recorded["made_from"] != made_from(tables) or recorded["made"] != _made(tables):
         return False
     try:
         page = (tables.plan.run / "results.html").read_bytes()
@@ -62,12 +66,13 @@ def made_from(tables: Tables) -> str:
     """Returns a digest of all that decides the two files.
 
     That is the content of the columns that the page reads, the settings (`results.json` holds all of them),
-    the words of the metrics, and the code, templates and catalogues of this package.
+    the words of the metrics, and the code, templates and catalogues of this package. Where a run lies and
+    when, where and with which versions it was made do not count: equal runs have equal digests.
     """
     language = tables.experiment.report.language
     ingredients = {
         "tables": tables.digests,
-        "settings": tables.experiment.model_dump(mode="json", by_alias=True),
+        "settings": tables.settings,
         "measures": [[m.name, m.title, m.reading, m.statistics] for m in declared(language)],
         "package": {name: content.of_bytes(file) for name, file in _sources(files(__package__))},
         "laudo": __version__,
@@ -110,25 +115,32 @@ def as_json(tables: Tables, *, page_digest: str) -> dict[str, Any]:
         "page": page_digest,
         "language": tables.experiment.report.language,
         "experiment": tables.experiment.name,
-        "arms": _of_arms(tables),
-        "differences": [_difference(row) for row in tables.estimates if row.versus and not row.label],
+        **_of_references(tables, References.ALL),
+        "sensitivity": {"references": References.LEARNABLE, **_of_references(tables, References.LEARNABLE)},
         "labels": _of_labels(tables),
         "positives": tables.positives,
         "corpus": _corpus(tables.census),
         "verdicts": _verdicts(tables),
         "generations": {arm: counts._asdict() for arm, counts in tables.generation_counts.items()},
         "signatures": tables.signatures,
-        "settings": tables.experiment.model_dump(mode="json", by_alias=True),
+        "settings": tables.settings,
+        "made": _made(tables),
     }
 
 
-def _of_arms(tables: Tables) -> dict[str, dict[str, Any]]:
-    """arm -> measure -> its estimate."""
+def _of_references(tables: Tables, references: References) -> dict[str, Any]:
+    """`arms`: arm -> measure -> its estimate; `differences`: those between the arms."""
     arms: dict[str, dict[str, Any]] = {arm: {} for arm in tables.experiment.arms}
-    for row in tables.estimates:
-        if not row.versus and not row.label:
+    of_all_labels = [row for row in tables.estimates_of(references) if not row.label]
+    for row in of_all_labels:
+        if not row.versus:
             arms[row.arm][row.measure] = _numbers(row)
-    return arms
+    return {"arms": arms, "differences": [_difference(row) for row in of_all_labels if row.versus]}
+
+
+def _made(tables: Tables) -> list[dict[str, Any]]:
+    """When, on what and with which versions: all that differs between equal runs."""
+    return [origin._asdict() for origin in tables.origins]
 
 
 def _of_labels(tables: Tables) -> dict[str, dict[str, dict[str, Any]]]:
@@ -148,7 +160,7 @@ def _corpus(census: Census) -> dict[str, Any]:
         "used": census.used,
         "patients": census.patients,
         "excluded": {reason: _not_0(counts) for reason, counts in census.counts(Topic.EXCLUDED).items()},
-        "labels": census.counts(Topic.LABELS),
+        "labels": census.counts(Topic.LABELS) if census.has_labels else None,
         "views": census.totals(Topic.VIEWS),
         "images": _not_0({n: counts["listed"] for n, counts in images.items()}),
         "images kept": _not_0({n: counts["cached"] for n, counts in images.items()}),
@@ -178,7 +190,14 @@ def _verdicts(tables: Tables) -> dict[str, dict[str, int]]:
 
 
 def _difference(row: Estimate) -> dict[str, Any]:
-    return {"a": row.arm, "b": row.versus, "metric": row.measure, **_numbers(row), "p": row.p}
+    return {
+        "a": row.arm,
+        "b": row.versus,
+        "metric": row.measure,
+        **_numbers(row),
+        "p": row.p,
+        "p_floor": row.p_floor,
+    }
 
 
 def _numbers(row: Estimate) -> dict[str, Any]:

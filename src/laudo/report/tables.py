@@ -6,18 +6,19 @@ decides whether it is up to date are the same list.
 
 from __future__ import annotations
 
+import json
 import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from laudo import store
 from laudo.census import Census
 from laudo.experiment.plan import Plan
 from laudo.store import Partition, Row, Source, used
-from laudo.store.state import Seen, digests_of, state
-from laudo.vocabulary import LABELS, SPLITS, Verdict
+from laudo.store.state import Seen, digests_of, origins_of, state
+from laudo.vocabulary import LABELS, SPLITS, References, Verdict
 
 if TYPE_CHECKING:
     import pyarrow.compute as pc
@@ -41,19 +42,24 @@ class Estimate(NamedTuple):
     Attributes:
         versus: the arm that is subtracted; empty where this is not a difference.
         label: a CheXpert label; empty for all of them.
+        references: which test studies count.
         n: studies that it rests on.
         p: of a difference, corrected by Holm.
+        p_floor: the least that p could be: 1 of the randomisations and the data's own order, times the
+            number of differences that Holm corrects together.
     """
 
     arm: str
     versus: str
     measure: str
     label: str
+    references: References
     value: float | None
     low: float | None
     high: float | None
     n: int
     p: float | None
+    p_floor: float
 
 
 class StudyScore(NamedTuple):
@@ -71,6 +77,16 @@ class GenerationCounts(NamedTuple):
     empty: int
     cut: int
     new_tokens: float | None
+
+
+class Origin(NamedTuple):
+    """A machine with its versions, the stages that used it, and the first and last day of their parts."""
+
+    stages: list[str]
+    first_day: str
+    last_day: str
+    machine: Mapping[str, Any]
+    versions: Mapping[str, str]
 
 
 class Point(NamedTuple):
@@ -226,23 +242,85 @@ class Tables:
         )
         return {label: counts[label] for label in LABELS}
 
-    @cached_property
+    @property
     def estimates(self) -> tuple[Estimate, ...]:
+        """The estimates from all test studies."""
+        return self.estimates_of(References.ALL)
+
+    def estimates_of(self, references: References) -> tuple[Estimate, ...]:
+        """The estimates from the test studies with such references."""
+        return tuple(row for row in self._estimates if row.references == references)
+
+    @cached_property
+    def _estimates(self) -> tuple[Estimate, ...]:
         rows = self._rows(self.plan.summary, *self.plan.summary.table.schema.names)
-        return tuple(
-            Estimate(
-                row["arm"],
-                row["versus"],
-                row["metric"],
-                row["label"],
-                value=_finite(row["value"]),
-                low=_finite(row["low"]),
-                high=_finite(row["high"]),
-                n=row["n"],
-                p=_finite(row["p"]),
+        families = Counter(_family(row) for row in rows if row["p"] is not None)
+        least = 1 / (self.experiment.evaluate.resamples + 1)
+        return tuple(_estimate(row, p_floor=min(1.0, families[_family(row)] * least)) for row in rows)
+
+    # how it was made
+
+    @cached_property
+    def origins(self) -> list[Origin]:
+        """The distinct machines with their versions, in the order of the stages that used them first."""
+        stages: dict[str, list[str]] = {}
+        origins: dict[str, list[Mapping[str, Any]]] = {}
+        for partition in self.plan:
+            for origin in origins_of(partition):
+                key = json.dumps([origin["machine"], origin["versions"]], sort_keys=True)
+                stages.setdefault(key, []).append(partition.table.verb)
+                origins.setdefault(key, []).append(origin)
+        return [
+            Origin(
+                list(dict.fromkeys(stages[key])),
+                min(origin["day"] for origin in alike),
+                max(origin["day"] for origin in alike),
+                alike[0]["machine"],
+                alike[0]["versions"],
             )
-            for row in rows
-        )
+            for key, alike in origins.items()
+        ]
+
+    @cached_property
+    def settings(self) -> dict[str, Any]:
+        """The settings, with what identifies a model's weights instead of where they are, and no folders."""
+        experiment, plan = self.experiment, self.plan
+        folders = {"mimic": {"root", "reports"}}
+        values = experiment.model_dump(mode="json", by_alias=True, exclude=folders)
+        reporter = next(iter(plan.generations.values())).settings["reporter"]
+        _name_model(values["translate"], plan.translations.settings["model"])
+        _name_model(values["reporter"], reporter["model"])
+        for (_, metric), partition in plan.scores.items():
+            if "model" in partition.settings:
+                _name_model(values["evaluate"][metric], partition.settings["model"])
+        return values
+
+
+def _family(row: Row) -> tuple[Any, ...]:
+    """What the differences have in common whose p-values are corrected together."""
+    return row["metric"], row["label"], row["references"]
+
+
+def _estimate(row: Row, *, p_floor: float) -> Estimate:
+    return Estimate(
+        row["arm"],
+        row["versus"],
+        row["metric"],
+        row["label"],
+        References(row["references"]),
+        value=_finite(row["value"]),
+        low=_finite(row["low"]),
+        high=_finite(row["high"]),
+        n=row["n"],
+        p=_finite(row["p"]),
+        p_floor=p_floor,
+    )
+
+
+def _name_model(section: dict[str, Any], identity: str) -> None:
+    """Puts what identifies a model's weights in the place of its name; a phantom's is marked."""
+    is_phantom = section["model"].startswith("phantom:")
+    section["model"] = f"phantom:{identity}" if is_phantom else identity
 
 
 def _counted(generations: Sequence[Row]) -> GenerationCounts:

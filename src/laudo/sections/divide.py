@@ -11,13 +11,16 @@ from collections.abc import Iterator
 from laudo.sections import headers
 from laudo.sections.report import Section, SectionedReport
 from laudo.sections.targets import TARGETS
-from laudo.vocabulary import Language
+from laudo.vocabulary import INVISIBLE, OTHER_BLANKS, OTHER_LINE_BREAKS, Language
 
 _ASIDES = ("addendum", "wet_read")
 """Sections that are not part of the report proper."""
 _RULE_LENGTH = 10
 _RULE = re.compile(rf"^[ \t]*+_{{{_RULE_LENGTH},}}+[ \t]*+$", re.MULTILINE)
 _WORD = re.compile(r"[^\W_]")
+_LINE_BREAK = re.compile(rf"\r\n?|[{OTHER_LINE_BREAKS}]")
+_BLANK = re.compile(f"[{OTHER_BLANKS}]")
+_INVISIBLE = re.compile(f"[{INVISIBLE}]")
 _BLANK_LINE = re.compile(r"\n[ \t]*\n")
 # MIMIC's blank line has a blank in it.
 _MIMIC_BLANK_LINE = "\n \n"
@@ -35,10 +38,15 @@ def split(text: str, *, lang: Language = "en") -> SectionedReport:
     Source of the rules: MIT-LCP's `section_parser.py` (mimic-cxr, MIT licence), extended to other ways to
     write a header. docs/sections.md lists every difference. `reference.split` is that parser itself.
     """
-    raw = list(filter(_has_text, _divided(text.replace("\r\n", "\n").replace("\r", "\n"), lang)))
+    raw = list(filter(_has_text, _divided(_plain(text), lang)))
     if {"findings", "impression"}.isdisjoint(section.name for section in raw):
         raw = list(filter(_has_text, _with_last_paragraph(_with_full_report(raw))))
     return SectionedReport(tuple(Section(name, _trimmed(body)) for name, body in raw))
+
+
+def _plain(text: str) -> str:
+    """Returns the text with plain blanks and line breaks, without characters that show nothing."""
+    return _INVISIBLE.sub("", _BLANK.sub(" ", _LINE_BREAK.sub("\n", text)))
 
 
 def _divided(text: str, lang: Language) -> Iterator[Section]:

@@ -5,13 +5,15 @@ partition    a table, or a part of one, and what identifies it
 state        what is on disk of it, and whether it is up to date
 rows         its rows, verified
 filling      how it comes to be there
+origin       when and where a part is made
 content      digests of columns, parts and folders
+watch        files that could not be used, and may have changed
 locks        between processes that share a run
 spread       work over processes and over the machines of a cluster
 disk         files that are there whole or not at all
 """
 
-from laudo.store.filling import Key, Rows, fill, fill_together, make
+from laudo.store.filling import Key, Rows, fill, fill_together, make, supersede
 from laudo.store.locks import Held
 from laudo.store.partition import Partition, Source
 from laudo.store.rows import Damaged, Row, files, rows, table
@@ -36,6 +38,7 @@ __all__ = [
     "require",
     "rows",
     "state",
+    "supersede",
     "table",
     "used",
 ]

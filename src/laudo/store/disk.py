@@ -35,11 +35,16 @@ def writing(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise LaudoError(
-            f"cannot write ({error.strerror})",
-            where=str(path),
-            fix="make room or correct the permissions, then run the command again; what is finished is kept",
-        ) from error
+        raise cannot_write(path, error.strerror or str(error)) from error
+
+
+def cannot_write(path: Path, reason: str) -> LaudoError:
+    """Returns the error for a file that cannot be written, with what the system says."""
+    return LaudoError(
+        f"cannot write ({reason})",
+        where=str(path),
+        fix="make room or correct the permissions, then run the command again; what is finished is kept",
+    )
 
 
 def _sync_folder(folder: Path) -> None:

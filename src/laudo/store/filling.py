@@ -10,6 +10,7 @@ import json
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -19,12 +20,13 @@ import pyarrow.parquet as pq
 from laudo import __version__
 from laudo.hashing import digest_of_json
 from laudo.progress import Progress, note
-from laudo.store import content, locks
+from laudo.store import content, locks, origin, watch
 from laudo.store.disk import atomic, write_json, writing
 from laudo.store.partition import FORMAT, Partition, fingerprint
 from laudo.store.rows import Row, parsed, set_aside
 from laudo.store.spread import WHOLE, Shard
 from laudo.store.state import CONFIG, DONE, Record, checksum, digests_of, is_done, require, state
+from laudo.store.tables import WATCHED
 
 Key = tuple[Any, ...]
 Rows: TypeAlias = list[Row] | pa.Table
@@ -127,6 +129,21 @@ def make(partition: Partition, build: Callable[[Path], Rows], *, files: str = ""
     return not built
 
 
+def supersede(partition: Partition, why: str) -> None:
+    """Moves a partition aside, whatever its state, so that the next call of `fill` makes it again.
+
+    Raises:
+        Held: another process is making it.
+    """
+    with locks.lock_file(_lock(partition)) as lock:
+        locks.hold(lock, locks.EXCLUSIVE, what=partition.name)
+        _Folder(partition, keys="", parts=0).supersede(why)
+
+
+def _lock(partition: Partition) -> Path:
+    return partition.run / "locks" / f"{partition.name.replace('/', '.')}.lock"
+
+
 def _part_name(number: int) -> str:
     return f"part-{number:05d}.parquet"
 
@@ -188,9 +205,8 @@ class _Folder:
         the same time.
         """
         name, folder = self.partition.name, self.partition.run / "locks"
-        own = folder / f"{name.replace('/', '.')}.lock"
-        with locks.lock_file(own) as lock, locks.lock_file(folder / "start") as start:
-            locks.wait_for(start, what="a partition of this run")
+        with locks.lock_file(_lock(self.partition)) as lock, locks.lock_file(folder / "start") as start:
+            locks.wait_for(start, locks.EXCLUSIVE, what="a partition of this run")
             if shared and self.is_ready:
                 locks.hold(lock, locks.SHARED, what=name)
             else:
@@ -209,7 +225,9 @@ class _Folder:
 
     def _is_current(self, record: Record) -> bool:
         before = record.made_from
-        return before is not None and before["identity"] == self.identity and before["keys"] == self.keys
+        if before is None or record.mended(self.partition):
+            return False
+        return bool(before["identity"] == self.identity and before["keys"] == self.keys)
 
     def start(self) -> None:
         """Cleans the folder: moves aside what was made from something else, and damaged or torn files."""
@@ -269,7 +287,12 @@ class _Folder:
         if self.has(name):
             return
         table = _checked(self.partition, rows)
-        stamp = {"stamp": self.stamp, "files": files or {}, "content": _content(self.partition, table)}
+        stamp = {
+            "stamp": self.stamp,
+            "files": files or {},
+            "content": _content(self.partition, table),
+            "made": origin.now(),
+        }
         table = table.replace_schema_metadata({_STAMP: json.dumps(stamp)})
         with atomic(self.partition.folder / name) as temporary:
             pq.write_table(table, temporary, compression="zstd", write_page_checksum=True)
@@ -285,13 +308,16 @@ class _Folder:
         return recorded
 
     def finish(self, names: Sequence[str], *, files: str = "") -> None:
-        """Writes `done`: the parts with their rows, sizes and digests, and a digest of each column's content.
+        """Writes `done`: the parts with their rows, sizes and digests, a digest of each column's content, and
+        the distinct origins of the parts.
 
         Raises:
             Damaged: a part is not as it was written, or was made from something else; it has been set aside.
         """
         columns, stamp = content.Columns(), self.stamp
         parts: dict[str, dict[str, Any]] = {}
+        made: list[dict[str, Any]] = []
+        watched: dict[str, str] = {}
         columns.add(self.partition.table.schema.empty_table().select(self.partition.table.content))
         for name in names:
             path = self.partition.folder / name
@@ -299,14 +325,18 @@ class _Folder:
             rows, stamped = parsed(self.partition, name, stored), _stamp(path)
             if stamped.get("stamp") != stamp or stamped.get("content") != _content(self.partition, rows):
                 raise set_aside(self.partition, path)
+            if stamped.get("made") not in (None, *made):
+                made.append(stamped["made"])
             columns.add(rows.select(self.partition.table.content))
+            watched |= _watched(rows)
             parts[name] = {"rows": len(rows), "bytes": len(stored), "digest": content.of_bytes(stored)}
         beside = self.files_now(files)
         digests = columns.digests
         if files:
             digests[files] = digest_of_json(beside)
         rows_in_all = sum(part["rows"] for part in parts.values())
-        self._write(DONE, {"rows": rows_in_all, "parts": parts, "files": beside, "columns": digests})
+        record = {"rows": rows_in_all, "parts": parts, "files": beside, "columns": digests, "made": made}
+        self._write(DONE, {**record, "watched": watch.limited(watched)})
 
     def _write(self, name: str, more: dict[str, Any]) -> None:
         head = {"format": FORMAT, "laudo": __version__, "identity": self.identity, "keys": self.keys}
@@ -319,6 +349,14 @@ def _content(partition: Partition, rows: pa.Table) -> str:
     columns = content.Columns()
     columns.add(rows.select(partition.table.content))
     return digest_of_json(columns.digests)
+
+
+def _watched(rows: pa.Table) -> dict[str, str]:
+    """The files that the rows needed and could not use, with their stamps."""
+    if WATCHED not in rows.column_names:
+        return {}
+    pairs = (zip(maps.keys.to_pylist(), maps.items.to_pylist(), strict=True) for maps in rows[WATCHED].chunks)
+    return dict(chain.from_iterable(pairs))
 
 
 def _stamp(path: Path) -> dict[str, Any]:

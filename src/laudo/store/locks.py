@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import IO
 
 from laudo.errors import LaudoError
+from laudo.progress import note
 from laudo.store.disk import writing
 
 SHARED, EXCLUSIVE = fcntl.LOCK_SH, fcntl.LOCK_EX
@@ -40,9 +41,13 @@ def hold(file: IO[str], how: int, *, what: str) -> None:
     _flock(file, how | fcntl.LOCK_NB, what)
 
 
-def wait_for(file: IO[str], *, what: str) -> None:
-    """Takes the exclusive lock as soon as it is free."""
-    _flock(file, fcntl.LOCK_EX, what)
+def wait_for(file: IO[str], how: int, *, what: str) -> None:
+    """Takes a lock as soon as it is free, and says so if it has to wait."""
+    try:
+        _flock(file, how | fcntl.LOCK_NB, what)
+    except Held:
+        note(f"waiting for another process, which uses {what}")
+        _flock(file, how, what)
 
 
 def _flock(file: IO[str], how: int, what: str) -> None:

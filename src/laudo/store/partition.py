@@ -31,6 +31,8 @@ class Partition:
         division: `arm=lora` or `arm=lora/label_f1`; empty where the table is not divided.
         settings: everything that decides its rows, apart from its sources: JSON values.
         sources: the partitions it reads, each with the columns it uses.
+        looks: what `state` saw of the files that it watches. They are looked at once a plan, so that a file
+            which arrives during a run changes nothing under its feet.
     """
 
     run: Path
@@ -38,6 +40,7 @@ class Partition:
     division: str = ""
     settings: Mapping[str, Any] = field(default_factory=dict)
     sources: tuple[Source, ...] = ()
+    looks: dict[str, tuple[str, ...]] = field(default_factory=dict, compare=False, repr=False)
 
     @property
     def name(self) -> str:

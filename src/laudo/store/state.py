@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -16,6 +16,7 @@ from typing import Any, Literal
 
 from laudo.errors import NotReady
 from laudo.hashing import digest_of_json
+from laudo.store import watch
 from laudo.store.partition import FORMAT, Partition
 
 Word = Literal["done", "stale", "waits", "damaged", "begun", "missing"]
@@ -91,7 +92,7 @@ def _state(partition: Partition, seen: Seen) -> State:
         return State("missing")
     if record.is_older:
         return State("stale", 0, ("made by an earlier laudo, whose tables had another form",))
-    reasons = [*record.changes(partition)]
+    reasons = [*record.changes(partition), *record.mended(partition)]
     if reasons:
         return State("stale", record.rows, tuple(reasons))
     waits = [source.partition.name for source in partition.sources if not state(source.partition, seen).done]
@@ -103,7 +104,8 @@ def _state(partition: Partition, seen: Seen) -> State:
     if record.faults:
         return State("damaged", record.rows, record.faults)
     if record.done is None:
-        return State("begun", 0, (f"{record.parts_on_disk} of {record.parts_planned} parts",))
+        parts = "part" if record.parts_planned == 1 else "parts"
+        return State("begun", 0, (f"{record.parts_on_disk} of {record.parts_planned} {parts}",))
     return State("done", record.rows)
 
 
@@ -174,6 +176,16 @@ class Record:
         for name in sorted(names ^ before["sources"].keys()):
             yield f"{name} {'is' if name in names else 'is no longer'} one of its sources"
 
+    def mended(self, partition: Partition) -> tuple[str, ...]:
+        """What of the files that could not be used has changed since."""
+        watched = self.done.get("watched") if self.done else None
+        if not (self.done and watched):
+            return ()
+        version = self.done["checksum"]
+        if version not in partition.looks:
+            partition.looks[version] = _changes_of(watch.changed(watched))
+        return partition.looks[version]
+
     def changed_sources(self, partition: Partition) -> Iterator[str]:
         """The columns of its sources, all of them done, whose content has changed since it was made."""
         if self.made_from is None:
@@ -186,10 +198,23 @@ class Record:
                     yield f"{name}: {column} has changed"
 
 
+def _changes_of(paths: Sequence[str]) -> tuple[str, ...]:
+    if not paths:
+        return ()
+    others = f" and {len(paths) - 1} others" if len(paths) > 1 else ""
+    return (f"could not be used, and has changed since: {paths[0]}{others}",)
+
+
 def digests_of(partition: Partition) -> Mapping[str, str]:
     """column -> digest of its content, from `done`; a folder beside the parts counts as a column."""
     done = _load(partition.folder / DONE)
     return done["columns"] if isinstance(done, dict) else {}
+
+
+def origins_of(partition: Partition) -> Sequence[Mapping[str, Any]]:
+    """Returns when and where its parts were made, each distinct one once; none of a table of before."""
+    done = _load(partition.folder / DONE)
+    return done.get("made", []) if isinstance(done, dict) else []
 
 
 Loaded = dict[str, Any] | Literal["absent", "damaged", "older"]

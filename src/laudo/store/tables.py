@@ -22,6 +22,12 @@ if TYPE_CHECKING:
 TIME_COLUMNS = frozenset({"seconds"})
 """Columns that differ from run to run. They are not content: nothing is made again because of them."""
 
+WATCHED = "watched"
+"""The column of the files that a row needed and could not use, each with its stamp (`store.watch`).
+
+It is not content either, but its table is stale as soon as one of the files has changed.
+"""
+
 
 @dataclass(frozen=True)
 class Table:
@@ -35,8 +41,8 @@ class Table:
 
     @property
     def content(self) -> tuple[str, ...]:
-        """The columns whose content counts: all but times."""
-        return tuple(name for name in self.schema.names if name not in TIME_COLUMNS)
+        """The columns whose content counts: all but times and watched files."""
+        return tuple(name for name in self.schema.names if name not in TIME_COLUMNS | {WATCHED})
 
 
 class Nullable:
@@ -76,6 +82,9 @@ SECTIONS = pa.map_(TEXT, TEXT)
 LABELLED = pa.struct([(label, pa.int8()) for label in LABELS])
 """CheXpert's 14 labels: 1 present, 0 absent, -1 uncertain, null not mentioned."""
 
+STAMPS = pa.map_(TEXT, TEXT)
+"""Path of a file or folder -> its stamp (`store.watch`)."""
+
 SPAN = pa.struct([("start", INT), ("end", INT)])
 """Characters of a text, `end` not included."""
 
@@ -94,7 +103,9 @@ TEXTS = _table(
         "same_text": INT,
         "files": pa.list_(TEXT),
         "fault": Nullable(TEXT),
+        WATCHED: STAMPS,
     },
+    recipe=2,
 )
 """Every study of the corpus, with what its report gives.
 
@@ -129,8 +140,9 @@ FILMS = _table(
         "same_as": Nullable(TEXT),
         "warning": Nullable(TEXT),
         "left_out": Nullable(TEXT),
+        WATCHED: STAMPS,
     },
-    recipe=3,
+    recipe=4,
 )
 """Every image of the studies asked for: cached under `path`, with its size in pixels, or why not.
 
@@ -229,6 +241,7 @@ FACTS = _table(
         "end": INT,
         "cues": pa.list_(SPAN),
     },
+    recipe=2,
 )
 """What each text states, as `findings.read` gives it: a row a fact, `number` in the order of the text.
 
@@ -316,22 +329,25 @@ makes one number of them. Both are null where there is no reference, and `why` s
 SUMMARY = _table(
     "summary",
     "evaluate",
-    "arm versus metric label",
+    "arm versus metric label references",
     {
         "arm": TEXT,
         "versus": TEXT,
         "metric": TEXT,
         "label": TEXT,
+        "references": TEXT,
         "value": Nullable(REAL),
         "low": Nullable(REAL),
         "high": Nullable(REAL),
         "n": INT,
         "p": Nullable(REAL),
     },
+    recipe=2,
 )
-"""One row a figure: of an arm (`versus` empty) or of a difference `arm - versus`; `label` empty for all
-labels.
+"""One row a figure: of an arm (`versus` empty) or of a difference `arm - versus`, where `versus` is a control
+if one of the two is; `label` empty for all labels.
 
-`low` and `high` bound the 95 % interval by patient; `p` is corrected by Holm over the pairs of arms of one
-metric and label.
+`references` says which test studies count: `all`, or `learnable`, those whose translation is accepted or
+repaired (`vocabulary.References`). `low` and `high` bound the 95 % interval by patient; `p` is corrected by
+Holm over the pairs of arms of one metric, label and choice of references.
 """

@@ -25,7 +25,7 @@ from laudo.engines.loading import Loaded
 from laudo.experiment import Train
 from laudo.progress import Progress
 from laudo.store import Row
-from laudo.train.checkpoints import MarkComplete
+from laudo.train.checkpoints import MarkComplete, best_in, saving
 from laudo.train.examples import Examples, TrainingPair, collate
 from laudo.train.loss import CURVES, Totals, answer_sums
 
@@ -177,6 +177,16 @@ class AnswerTrainer(Trainer):  # type: ignore[misc]
             return sums.loss / sums.tokens
         self._since_log.add(sums)
         return sums.loss / (sums.tokens if num_items_in_batch is None else num_items_in_batch)
+
+    def _save_checkpoint(self, model: Any, trial: Any) -> None:
+        with saving(Path(self.args.output_dir) / f"checkpoint-{self.state.global_step}"):
+            super()._save_checkpoint(model, trial)
+
+    def _load_best_model(self) -> None:
+        self.state.best_model_checkpoint = best_in(
+            Path(self.args.output_dir), self.state.best_model_checkpoint
+        )
+        super()._load_best_model()
 
     def evaluate(
         self, eval_dataset: Any = None, ignore_keys: Any = None, metric_key_prefix: str = "eval"

@@ -2,6 +2,7 @@
 
 method      what was done, with which models
 main        differences between arms, and every arm by every measure
+sensitivity the main figures without the references in doubt
 labels      the measures by CheXpert label
 corpus      what the corpus holds, and what was left out
 training    the curves of the training
@@ -17,7 +18,18 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from laudo.report.context import Context
-from laudo.report.sections import corpus, examples, generated, labels, main, method, reading, spread, training
+from laudo.report.sections import (
+    corpus,
+    examples,
+    generated,
+    labels,
+    main,
+    method,
+    reading,
+    sensitivity,
+    spread,
+    training,
+)
 
 
 class Section(NamedTuple):
@@ -35,6 +47,7 @@ class Section(NamedTuple):
 SECTIONS = (
     Section("method", method.content),
     Section("main", main.content),
+    Section("sensitivity", sensitivity.content),
     Section("labels", labels.content),
     Section("corpus", corpus.content),
     Section("training", training.content),

@@ -33,6 +33,7 @@ class Corpus:
 
     Attributes:
         excluded: the last count of each row is left out unless `has_no_split`.
+        labels: none where no study used has a row in CheXpert's table.
         shows_spelling: whether the page's words for labels differ from CheXpert's.
         views, sections: by the word that a reader sees.
         images: number of images -> studies that have so many `listed`, and so many `cached`.
@@ -72,7 +73,7 @@ def content(context: Context) -> Corpus:
             for row in census.differences
         ),
         used=sum(census.used.values()),
-        labels=labels,
+        labels=labels if census.has_labels else {},
         shows_spelling=any(words.label(label) != label for label in labels),
         views={
             view or words.text("corpus.view_unknown"): n for view, n in census.totals(Topic.VIEWS).items()

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
+from laudo.experiment import kept
 from laudo.hashing import by_hash
 from laudo.report.context import Context
 from laudo.report.tables import StudyScore
@@ -59,6 +60,7 @@ def content(context: Context) -> Examples | None:
     if not chosen:
         return None
     studies, translations = context.tables.studies(chosen), context.tables.translations(chosen)
+    kept.verify(context.tables.plan, (image for study in studies.values() for image in study["images"]))
     return Examples(tuple(_example(context, studies[i], translations.get(i)) for i in chosen))
 
 

@@ -87,11 +87,11 @@ def _figure(context: Context, measure: Measure, rows: tuple[LabelRow, ...]) -> M
         alt=words.text("labels.alt", measure=measure.title),
         width_in=drawing.WIDE_IN,
     )
-    return drawing.bars(groups, frame)
+    return drawing.for_each_screen(lambda frame: drawing.bars(groups, frame), frame)
 
 
 def _mark(context: Context, arm: str, estimate: Estimate | None, *, is_hollow: bool) -> Mark:
-    name, colour = context.words.arm(arm), context.colours[arm]
+    name, colour = context.arm(arm), context.colours[arm]
     if estimate is None:
         return Mark(name, colour, None, None, None)
     return Mark(name, colour, estimate.value, estimate.low, estimate.high, is_hollow=is_hollow)

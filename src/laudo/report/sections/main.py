@@ -26,6 +26,7 @@ class ArmRow(NamedTuple):
 class DifferenceRow(NamedTuple):
     """A difference between two arms by one measure."""
 
+    name: str
     measure: str
     estimate: Estimate
 
@@ -49,7 +50,7 @@ class Main:
 
 def content(context: Context) -> Main:
     differences = tuple(
-        DifferenceRow(measure.title, estimate)
+        DifferenceRow(context.difference(estimate), measure.title, estimate)
         for measure in context.measures
         for estimate in _differences(context, measure)
     )
@@ -66,12 +67,13 @@ def content(context: Context) -> Main:
 
 
 def _differences(context: Context, measure: Measure) -> list[Estimate]:
-    """The differences over all labels by one measure."""
-    return [
+    """The differences over all labels by one measure, those from a control last."""
+    rows = [
         row
         for row in context.tables.estimates
         if row.versus and not row.label and row.measure == measure.name
     ]
+    return sorted(rows, key=context.place_of_difference)
 
 
 def _is_estimated(context: Context, measure: Measure) -> bool:
@@ -99,8 +101,10 @@ def _forest(context: Context, measure: Measure) -> Markup | None:
         return None
     numbers = "; ".join(f"{mark.name} {' '.join(mark.notes)}" for mark in marks)
     alt = context.words.text("main.alt", measure=measure.title, differences=numbers)
-    width_in = drawing.WIDE_IN if is_primary else drawing.HALF_IN
-    return drawing.forest(marks, context.frame(title=measure.title, alt=alt, width_in=width_in))
+    if not is_primary:
+        return drawing.forest(marks, context.frame(title=measure.title, alt=alt, width_in=drawing.HALF_IN))
+    frame = context.frame(title=measure.title, alt=alt, width_in=drawing.WIDE_IN)
+    return drawing.for_each_screen(lambda frame: drawing.forest(marks, frame), frame)
 
 
 def _mark(context: Context, row: Estimate, *, is_long: bool) -> Mark:
@@ -109,9 +113,9 @@ def _mark(context: Context, row: Estimate, *, is_long: bool) -> Mark:
     holds_zero = row.low is None or row.high is None or row.low <= 0 <= row.high
     notes = [words.signed(row.value)]
     if is_long:
-        notes += [words.interval(row.low, row.high), f"p {words.p_value(row.p)}"]
+        notes += [words.interval(row.low, row.high), f"p {words.p_value(row.p, row.p_floor)}"]
     return Mark(
-        f"{words.arm(row.arm)} − {words.arm(row.versus)}",
+        context.difference(row),
         drawing.INK,
         row.value,
         row.low,

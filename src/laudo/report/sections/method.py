@@ -1,22 +1,26 @@
-"""What was done: the models, the measures, the studies used, and the arms."""
+"""What was done: every setting, the models, the measures, the studies used, the arms, and when and where."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
 from laudo import __version__
-from laudo.engines.settings import Model
 from laudo.report.context import Context
+from laudo.report.tables import Origin
 from laudo.vocabulary import SPLITS, Verdict
+
+Settings = Mapping[str, str]
+"""Settings as the experiment's file has them: name -> value in TOML; those that are absent are left out."""
 
 
 class Scoring(NamedTuple):
     """A metric: its title, its settings as in the experiment, and the signatures of its scores."""
 
     title: str
-    settings: Mapping[str, object]
+    settings: Settings
     signatures: tuple[str, ...]
 
 
@@ -43,13 +47,16 @@ class Method:
     """What the section shows.
 
     Attributes:
-        models: title -> model.
-        epochs: as text, None where no arm is tuned.
+        settings: section of the experiment's file -> its settings; models by what identifies their weights.
+        has_images: whether images are used at all.
+        is_tuned: whether an arm is tuned.
         corpus, used: studies of the corpus, and those of them that are used.
+        origins: the machines and versions, with the stages and days of each.
     """
 
-    models: Mapping[str, Model]
-    epochs: str | None
+    settings: Mapping[str, Settings]
+    has_images: bool
+    is_tuned: bool
     scoring: tuple[Scoring, ...]
     version: str
     verdicts: tuple[Verdict, ...]
@@ -57,17 +64,18 @@ class Method:
     corpus: int
     used: int
     arms: tuple[Arm, ...]
+    origins: tuple[Origin, ...]
+
+
+SECTIONS = ("prepare", "translate", "reporter", "train", "generate", "evaluate")
 
 
 def content(context: Context) -> Method:
     experiment, census = context.experiment, context.tables.census
-    translation, generation = (
-        context.words.text("method.translation"),
-        context.words.text("method.generation"),
-    )
     return Method(
-        models={translation: experiment.translate, generation: experiment.reporter},
-        epochs=_epochs(context) if experiment.is_tuned else None,
+        settings={name: _settings(context.tables.settings[name]) for name in SECTIONS},
+        has_images=experiment.prepare.images == "keep",
+        is_tuned=experiment.is_tuned,
         scoring=_scoring(context),
         version=__version__,
         verdicts=tuple(Verdict),
@@ -78,12 +86,17 @@ def content(context: Context) -> Method:
         corpus=census.studies,
         used=sum(census.used.values()),
         arms=_arms(context),
+        origins=tuple(context.tables.origins),
     )
 
 
-def _epochs(context: Context) -> str:
-    epochs = context.experiment.train.epochs
-    return context.words.number(epochs, digits=0 if epochs == int(epochs) else 1)
+def _settings(section: Mapping[str, object]) -> Settings:
+    """The settings of a section without those of sections inside it."""
+    return {
+        name: json.dumps(value, ensure_ascii=False)
+        for name, value in section.items()
+        if value is not None and not isinstance(value, dict)
+    }
 
 
 def _scoring(context: Context) -> tuple[Scoring, ...]:
@@ -91,8 +104,7 @@ def _scoring(context: Context) -> tuple[Scoring, ...]:
     for measure in context.measures:
         if measure.is_foremost:
             metric = measure.metric
-            settings = context.experiment.evaluate.of_metric(metric)
-            values = settings.model_dump(mode="json", exclude_none=True) if settings else {}
+            values = _settings(context.tables.settings["evaluate"].get(metric.name, {}))
             by_arm = (by_metric[metric.name] for by_metric in context.tables.signatures.values())
             signatures = sorted({signature for distinct in by_arm for signature in distinct})
             scoring.append(Scoring(measure.title, values, tuple(signatures)))

@@ -25,7 +25,7 @@ class Reading:
 
 
 def content(context: Context) -> Reading:
-    return Reading(_explained(context), context.primary.title, has_control=bool(context.controls))
+    return Reading(_explained(context), context.primary.title, has_control=bool(context.experiment.controls))
 
 
 def _explained(context: Context) -> tuple[Explained, ...]:

@@ -48,7 +48,7 @@ def _figure(context: Context, measure: Measure) -> Markup | None:
     words = context.words
     by_arm = {arm: _values(context, measure, arm) for arm in context.experiment.arms}
     means = "; ".join(
-        words.text("spread.mean", arm=words.arm(arm), mean=words.number(values.mean), count=len(values.all))
+        words.text("spread.mean", arm=context.arm(arm), mean=words.number(values.mean), count=len(values.all))
         for arm, values in by_arm.items()
         if values.all
     )
@@ -66,7 +66,7 @@ def _violin(context: Context, arm: str, values: _Values) -> Violin:
     empty = len(values.all) - len(values.not_empty)
     if empty:
         note = f"{note} {words.text('spread.empty', count=empty)}"
-    return Violin(words.arm(arm), context.colours[arm], values.not_empty, values.mean, note)
+    return Violin(context.arm(arm), context.colours[arm], values.not_empty, values.mean, note)
 
 
 def _values(context: Context, measure: Measure, arm: str) -> _Values:
