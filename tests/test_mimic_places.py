@@ -5,6 +5,7 @@ physionet.org/files/mimic-cxr-jpg/2.1.0/files/p10/p10000032/s50414267/, of MIMIC
 physionet.org/files/mimic-cxr/2.1.0/mimic-cxr-reports.zip, whose members are files/p10/p10000032/s50414267.txt.
 """
 
+import gzip
 import shutil
 import zipfile
 from pathlib import Path
@@ -27,7 +28,7 @@ def put(path: Path, content: str = "x") -> Path:
 
 def tables(root: Path) -> Path:
     for name in ("metadata", "split"):
-        put(root / f"mimic-cxr-2.0.0-{name}.csv.gz")
+        put(root / f"mimic-cxr-2.0.0-{name}.csv.gz").write_bytes(gzip.compress(name.encode()))
     return root
 
 
@@ -77,7 +78,7 @@ def test_of_two_copies_none_is_chosen(downloads):
 
 def test_without_any_copy_the_folders_that_were_looked_at_are_named(tmp_path):
     (tmp_path / "here").mkdir()
-    with pytest.raises(InputError, match="metadata.csv.gz is absent") as caught:
+    with pytest.raises(InputError, match=r"metadata\.csv\.gz is absent") as caught:
         open_corpus(tmp_path / "here")
     assert f"{tmp_path}/here/physionet.org/files/mimic-cxr*/*" in caught.value.where
     assert str(tmp_path.parent) in caught.value.where
@@ -87,7 +88,7 @@ def test_without_any_copy_the_folders_that_were_looked_at_are_named(tmp_path):
 def test_a_table_under_another_release_s_name_is_to_be_renamed(downloads, name):
     right = downloads / JPG / "mimic-cxr-2.0.0-split.csv.gz"
     wrong = right.rename(right.with_name(name))
-    with pytest.raises(InputError, match="split.csv.gz is absent") as caught:
+    with pytest.raises(InputError, match=r"split\.csv\.gz is absent") as caught:
         open_corpus(downloads / JPG)
     command, source, target = caught.value.fix.rpartition(": ")[2].split(" ")
     assert command == "mv" and source == str(wrong)
@@ -104,7 +105,9 @@ def unzip(archive: Path, folder: Path) -> None:
     archive.unlink()
 
 
-@pytest.mark.parametrize("named", ["", "physionet.org/files/mimic-cxr", TEXTS, f"{TEXTS}/mimic-cxr-reports.zip"])
+@pytest.mark.parametrize(
+    "named", ["", "physionet.org/files/mimic-cxr", TEXTS, f"{TEXTS}/mimic-cxr-reports.zip"]
+)
 def test_the_zip_of_the_reports_is_found_in_the_folder_above(downloads, named):
     corpus = open_corpus(downloads / JPG, reports=downloads / named)
     assert corpus.archive == downloads / TEXTS / "mimic-cxr-reports.zip"
@@ -135,7 +138,7 @@ def test_reports_beside_the_root_need_no_setting(downloads, capsys, beside):
 def test_reports_of_a_sibling_download_are_not_taken_but_suggested(downloads):
     """MIMIC-CXR-JPG has the same folders as the reports, and none of them in it."""
     corpus = open_corpus(downloads / JPG)
-    assert corpus.archive is None and corpus.report_folders == ()
+    assert corpus.archive is None and corpus.reports == downloads / JPG
     error = mimic.no_report_found(corpus)
     assert str(downloads / JPG) in error.where and "mimic-cxr-reports.zip" in error.where
     assert f'[mimic] reports = "{downloads / TEXTS}"' in error.fix

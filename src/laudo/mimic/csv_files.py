@@ -7,6 +7,7 @@ message about a wrong value still names the file and the row.
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv as arrow_csv
 
+from laudo.errors import InputError
 from laudo.mimic.layout import damaged
 
 
@@ -58,13 +60,24 @@ def _require_columns(names: Iterable[str], path: Path) -> None:
     """Raises if the first line lacks one of the columns, or names it twice."""
     with _opened(path) as stream:
         first_line = stream.read(1 << 16).partition(b"\n")[0].decode("utf-8-sig")
-    header = next(csv.reader([first_line.rstrip("\r")]), [])
+    header = _fields(first_line, ",")
     absent = [name for name in names if name not in header]
+    for mark, separators in _OTHER_SEPARATORS.items():
+        if absent and set(names) <= set(_fields(first_line, mark)):
+            what = f"the columns are separated by {separators}, as a spreadsheet saves them, not by commas"
+            raise damaged(what, path)
     if absent:
         raise damaged(f"column {', '.join(absent)} is absent", path)
     repeated = [name for name in names if header.count(name) > 1]
     if repeated:
         raise damaged(f"column {', '.join(repeated)} is there twice", path)
+
+
+_OTHER_SEPARATORS = {";": "semicolons", "\t": "tabs"}
+
+
+def _fields(line: str, separator: str) -> list[str]:
+    return next(csv.reader([line.rstrip("\r")], delimiter=separator), [])
 
 
 # --- checks -----------------------------------------------------------------------------------------
@@ -79,7 +92,28 @@ def require(valid: pa.Array, table: pa.Table, column: str, path: Path, *, what: 
     """Raises for the first row that is not valid; `what` is the message, with `{}` for the value."""
     row = pc.index(valid, False).as_py()
     if row >= 0:
-        raise damaged(what.format(table[column][row].as_py()[:30]), place(path, row))
+        raise _invalid(table[column][row].as_py(), place(path, row), what=what)
+
+
+_FOLDER = re.compile(r"(?:.*/)?[ps](\d{8})")
+"""A patient or study as the name of its folder: p10/p10000032/s50414267."""
+
+_OF_SPREADSHEET = re.compile(
+    r"\d+([.,]\d+)?E\+?\d+"  # 5.0414267E7
+    r"|-?\d+,\d+"  # 80556,875
+    r"|\d{1,3}([.,]\d{3}){2,}"  # 50.414.267
+    r"|\d{1,2}/\d{1,2}/\d{2,4}"  # 06/05/2180
+)
+
+
+def _invalid(value: str, where: str, *, what: str) -> InputError:
+    """Returns the error for a value; it says so if the value is the name of a folder, or of a spreadsheet."""
+    what, folder = what.format(value[:30]), _FOLDER.fullmatch(value)
+    if folder:
+        return InputError(what, where=where, fix=f"write the number alone, in every row: {folder[1]}")
+    if _OF_SPREADSHEET.fullmatch(value):
+        what = f"{what}: it is as a spreadsheet writes it"
+    return damaged(what, where)
 
 
 def require_unique(table: pa.Table, column: str, path: Path) -> None:

@@ -1,13 +1,14 @@
 """Where the tables and the reports are: in the folder that is named, or in a folder near it.
 
-PhysioNet's downloads lie deep (physionet.org/files/mimic-cxr-jpg/2.1.0/files/p10/...), so that a folder is easily
-named too high or too low. The search tries the folders above and those that a download makes below. It lists
-few folders, and never those of all patients.
+PhysioNet's downloads lie deep (physionet.org/files/mimic-cxr-jpg/2.1.0/files/p10/...), so a folder is easily
+named too high or too low. The search tries a few folders above, and those that a download makes below. It
+never looks at all patients, nor at all that a large folder such as /home holds.
 """
 
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Callable, Iterable, Iterator
 from fnmatch import fnmatch
 from itertools import islice
@@ -33,8 +34,9 @@ ZIP = "mimic-cxr-reports.zip"
 _LEVELS_ABOVE = 4
 """So many levels above files/p10/p10000032/s50414267 are the tables."""
 
-_BELOW = ("*", "mimic-cxr*/*", "files/mimic-cxr*/*", "physionet.org/files/mimic-cxr*/*")
-_SIBLINGS = ("mimic-cxr*", "mimic-cxr*/*")
+_BELOW = ("*", "mimic*/*", "files/mimic-cxr*/*", "physionet.org/files/mimic-cxr*/*")
+_SIBLINGS = ("mimic*", "mimic*/*")
+"""Folders of PhysioNet's downloads, as paths from a folder; small and capital letters are the same."""
 
 _MOST_FOLDERS = 100
 """Where more folders than these fit a pattern, they are patients, or homes of people: none is tried."""
@@ -51,14 +53,14 @@ def find_tables(root: Path) -> dict[str, Path]:
     tables = {}
     for name, file in TABLES.items():
         for path in (root / file, root / f"{file}.gz"):
-            if os.path.isfile(path):  # unlike Path.is_file, it does not raise in a folder of somebody else
+            if _is_file(path):
                 tables[name] = path
     return tables
 
 
 def misnamed_tables(root: Path, name: str = "") -> list[Path]:
-    """Returns the files in the folder that may be a table under another release's name."""
-    return sorted(path for path in root.glob(f"mimic-cxr*{name}*.csv*") if path.suffix in (".csv", ".gz"))
+    """Returns the files in a folder without this table that may be it, under another release's name."""
+    return [path for path in sorted(root.glob("mimic-cxr*.csv*")) if name in path.name]
 
 
 def find_report_folders(place: Path) -> tuple[Path, ...]:
@@ -67,26 +69,18 @@ def find_report_folders(place: Path) -> tuple[Path, ...]:
     The zip holds files/p10/...; it may be unpacked in place, into a folder of its own, or one level flatter.
     """
     folders = (place / "files", place / "mimic-cxr-reports" / "files", place / "mimic-cxr-reports", place)
-    return tuple(folder for folder in folders if os.path.isdir(folder) and any(_groups(folder)))
+    return tuple(folder for folder in folders if any(_groups(folder)))
 
 
 def find_archive(place: Path) -> Path | None:
     """Returns the zip of the reports: `place` itself if it is a file, else the zip in it, if there is one."""
-    archive = place if os.path.isfile(place) else place / ZIP
-    return archive if os.path.isfile(archive) else None
+    archive = place if _is_file(place) else place / ZIP
+    return archive if _is_file(archive) else None
 
 
 def _groups(folder: Path) -> Iterator[Path]:
-    return folder.glob("p[0-9][0-9]")
-
-
-def _entries(folder: Path, *, at_most: int | None = None) -> list[Path]:
-    """Returns what is in a folder; nothing if it cannot be listed."""
-    try:
-        with os.scandir(folder) as entries:
-            return [Path(entry) for entry in islice(entries, at_most)]
-    except OSError:
-        return []
+    """Yields those of the folders `p10` to `p19` that are there."""
+    return (group for group in (folder / f"p{number}" for number in range(10, 20)) if _is_folder(group))
 
 
 def _holds_reports(folder: Path) -> bool:
@@ -94,8 +88,33 @@ def _holds_reports(folder: Path) -> bool:
 
     The images of MIMIC-CXR-JPG lie in folders of the same names.
     """
-    patients = (each for group in _groups(folder) for each in _entries(group, at_most=_FIRST_PATIENTS))
-    return any(file.suffix == ".txt" for patient in patients for file in _entries(patient))
+    patients = (patient for group in _groups(folder) for patient in islice(_entries(group), _FIRST_PATIENTS))
+    return any(entry.name.endswith(".txt") for patient in patients for entry in _entries(patient))
+
+
+def _is_file(path: Path) -> bool:
+    return stat.S_ISREG(_mode(path))
+
+
+def _is_folder(path: Path) -> bool:
+    return stat.S_ISDIR(_mode(path))
+
+
+def _mode(path: Path) -> int:
+    """Returns the mode of a file; 0 if it is not there, or in a folder of somebody else."""
+    try:
+        return path.stat().st_mode
+    except OSError:
+        return 0
+
+
+def _entries(folder: str | os.PathLike[str]) -> Iterator[os.DirEntry[str]]:
+    """Yields what is in a folder; nothing if it cannot be listed."""
+    try:
+        with os.scandir(folder) as entries:
+            yield from entries
+    except OSError:
+        return
 
 
 # --- near a folder ----------------------------------------------------------------------------------
@@ -113,20 +132,18 @@ def find_root(named: Path) -> Path:
     return _only_one(_near(named, _tables_in), fix=fix) or named
 
 
-def find_reports(root: Path, named: Path | None) -> Path | None:
-    """Returns the zip or the folder of the reports: `named`, or `root`, else the only one near it.
+def find_reports(place: Path) -> Path:
+    """Returns the zip or the folder of the reports: `place`, else the only one near it.
 
-    If there is no report, it is `named`: who names a folder should know, as the first report of a part of the
-    copy may be that of a late patient.
+    If no report is seen, it is `place`: the first report of a part of the copy may be that of a late patient.
 
     Raises:
         InputError: there are reports in several places near it.
     """
-    place = named or root
-    if find_archive(place) or any(map(_holds_reports, find_report_folders(place))):
+    if _reports_in(place):
         return place
     fix = "set [mimic] reports, or LAUDO_REPORTS, to one of these folders"
-    return _only_one(_near(place, _reports_in), fix=fix) or named
+    return _only_one(_near(place, _reports_in), fix=fix) or place
 
 
 def sibling_reports(root: Path) -> Path | None:
@@ -147,16 +164,18 @@ def _tables_in(folder: Path) -> set[Path]:
 
 
 def _reports_in(place: Path) -> set[Path]:
-    folders = {folder.resolve() for folder in find_report_folders(place) if _holds_reports(folder)}
+    """Returns the zip of the reports, else the folders that hold some."""
     archive = find_archive(place)
-    return folders | {archive.resolve()} if archive else folders
+    if archive:
+        return {archive.resolve()}
+    return {folder.resolve() for folder in find_report_folders(place) if _holds_reports(folder)}
 
 
 def _near(named: Path, content: Callable[[Path], set[Path]]) -> list[Path]:
     """Returns the nearest folder above and all folders below that have content of their own."""
-    above = next(filter(content, _above(named)), None)
+    above = islice(filter(content, _above(named)), 1)
     found: dict[Path, set[Path]] = {}
-    for folder in (*([above] if above else []), *_below(named, _BELOW)):
+    for folder in (*above, *_below(named, _BELOW)):
         parts = content(folder)
         if parts and not any(parts <= others for others in found.values()):
             found[folder] = parts
@@ -171,7 +190,7 @@ def _only_one(places: list[Path], *, fix: str) -> Path | None:
 
 def _above(named: Path) -> list[Path]:
     """Returns the folders above, the nearest first, by the path as it is written and without its links."""
-    paths = (Path(os.path.abspath(named)), named.resolve())
+    paths = (named.absolute(), named.resolve())
     return list(dict.fromkeys(folder for path in paths for folder in path.parents[:_LEVELS_ABOVE]))
 
 
@@ -179,11 +198,12 @@ def _below(folder: Path, patterns: Iterable[str]) -> Iterator[Path]:
     for pattern in patterns:
         folders = [folder]
         for part in pattern.split("/"):
-            folders = [child for each in folders for child in _children(each, part)]
+            folders = [child for parent in folders for child in _children(parent, part)]
         yield from folders
 
 
 def _children(folder: Path, pattern: str) -> list[Path]:
-    """Returns what is in a folder under such a name, in order; nothing if that is too much to be a download."""
-    paths = sorted(path for path in _entries(folder) if fnmatch(path.name.lower(), pattern))
-    return paths if len(paths) <= _MOST_FOLDERS else []
+    """Returns the folders in a folder under such a name, in order; none if they are too many."""
+    fitting = (Path(entry) for entry in _entries(folder) if fnmatch(entry.name.lower(), pattern))
+    folders = list(islice(filter(_is_folder, fitting), _MOST_FOLDERS + 1))
+    return sorted(folders) if len(folders) <= _MOST_FOLDERS else []

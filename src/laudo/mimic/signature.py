@@ -58,7 +58,7 @@ def signature(
     Raises:
         InputError: a table or the zip is damaged, or there are several copies.
     """
-    if not (root.exists() and (reports or root).exists()):
+    if not (os.access(root, os.R_OK) and os.access(reports or root, os.R_OK)):
         return None
     corpus = find_corpus(root, reports)
     tables, archive = corpus.tables, corpus.archive

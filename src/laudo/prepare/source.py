@@ -84,7 +84,7 @@ def _require(corpus: mimic.Corpus, settings: Prepare) -> None:
             raise InputError(
                 f"[prepare] {setting} needs mimic-cxr-2.0.0-{name}.csv.gz",
                 where=str(corpus.root),
-                fix="download it from MIMIC-CXR-JPG on PhysioNet into this folder, or change the setting",
+                fix=f"change the setting, or {mimic.fix_of_absent_table(corpus, name)}",
             )
 
 
