@@ -16,6 +16,7 @@ from laudo.mimic.layout import (
     open_corpus,
     patient_folder,
 )
+from laudo.mimic.places import find_root
 from laudo.mimic.reports import Reports, ReportText
 from laudo.mimic.signature import Signature, signature
 
@@ -24,6 +25,7 @@ __all__ = [
     "ReportText",
     "Reports",
     "Signature",
+    "find_root",
     "fix_of_absent_table",
     "image_folder",
     "images_of",

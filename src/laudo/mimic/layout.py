@@ -91,7 +91,7 @@ def images_of(corpus: Corpus, *, subject_id: int, study_id: int) -> dict[str, Pa
 
     The folder is listed only once, because a network disk is slow.
     """
-    folder = image_folder(corpus, subject_id=subject_id, study_id=study_id)
+    folder = image_folder(corpus.root, subject_id=subject_id, study_id=study_id)
     try:
         paths = list(folder.iterdir())
     except (FileNotFoundError, NotADirectoryError):
@@ -104,9 +104,9 @@ def images_of(corpus: Corpus, *, subject_id: int, study_id: int) -> dict[str, Pa
     return images
 
 
-def image_folder(corpus: Corpus, *, subject_id: int, study_id: int) -> Path:
+def image_folder(root: Path, *, subject_id: int, study_id: int) -> Path:
     """Returns the folder that holds the images of a study."""
-    return corpus.root / "files" / patient_folder(subject_id) / f"s{study_id}"
+    return root / "files" / patient_folder(subject_id) / f"s{study_id}"
 
 
 def patient_folder(subject_id: int) -> str:
