@@ -76,6 +76,20 @@ def test_of_two_copies_none_is_chosen(downloads):
     assert "LAUDO_MIMIC" in caught.value.fix
 
 
+def test_names_of_downloads_may_be_in_capitals(tmp_path):
+    root = tables(tmp_path / "MIMIC-CXR-JPG/2.1.0")
+    assert open_corpus(tmp_path).root == root
+
+
+def test_a_folder_of_many_folders_is_not_searched(tmp_path):
+    """As /home may be: 101 folders, and the copy of somebody else in one of them."""
+    for number in range(100):
+        (tmp_path / f"user{number}").mkdir()
+    tables(tmp_path / "user100")
+    with pytest.raises(InputError, match=r"metadata\.csv\.gz is absent"):
+        open_corpus(tmp_path)
+
+
 def test_without_any_copy_the_folders_that_were_looked_at_are_named(tmp_path):
     (tmp_path / "here").mkdir()
     with pytest.raises(InputError, match=r"metadata\.csv\.gz is absent") as caught:
@@ -94,6 +108,16 @@ def test_a_table_under_another_release_s_name_is_to_be_renamed(downloads, name):
     assert command == "mv" and source == str(wrong)
     Path(source).rename(target)
     assert "split" in open_corpus(downloads / JPG).tables
+
+
+def test_labels_under_another_release_s_name_are_noted_and_not_used(downloads, capsys):
+    wrong = put(downloads / JPG / "mimic-cxr-2.1.0-chexpert.csv.gz")
+    assert "chexpert" not in open_corpus(downloads / JPG, reports=downloads / TEXTS).tables
+    right = wrong.with_name("mimic-cxr-2.0.0-chexpert.csv.gz")
+    assert capsys.readouterr().err == (
+        "corpus: mimic-cxr-2.0.0-chexpert.csv is absent; "
+        f"if this is that table, rename it: mv {wrong} {right}\n"
+    )
 
 
 # --- reports ------------------------------------------------------------------------------------------------
@@ -133,6 +157,23 @@ def test_reports_beside_the_root_need_no_setting(downloads, capsys, beside):
     corpus = open_corpus(downloads / JPG)
     assert {corpus.archive, *corpus.report_folders} - {None} == {above / beside}
     assert capsys.readouterr().err == f"reports: those in {above} are used, as {downloads / JPG} has none\n"
+
+
+def test_of_two_releases_of_the_reports_none_is_chosen(downloads):
+    above = downloads / "physionet.org/files/mimic-cxr"
+    shutil.copytree(above / "2.1.0", above / "2.0.0")
+    with pytest.raises(InputError, match="several copies") as caught:
+        open_corpus(downloads / JPG, reports=above)
+    assert caught.value.where == f"{above / '2.0.0'}, {above / '2.1.0'}"
+    assert "LAUDO_REPORTS" in caught.value.fix
+
+
+def test_without_any_report_the_message_names_where_they_were_looked_for(downloads):
+    shutil.rmtree(downloads / TEXTS)
+    error = mimic.no_report_found(open_corpus(downloads / JPG))
+    assert f"mimic-cxr-reports.zip and p10 to p19 in {downloads / JPG}, " in error.where
+    assert str((downloads / JPG).parent) in error.where.split(", ")
+    assert "[mimic] reports, or LAUDO_REPORTS" in error.fix
 
 
 def test_reports_of_a_sibling_download_are_not_taken_but_suggested(downloads):
