@@ -496,6 +496,36 @@ def test_the_summary_of_the_census_names_what_was_left_out(capsys):
     assert capsys.readouterr().out == SUMMARY
 
 
+def test_a_split_with_fewer_studies_than_asked_says_how_many_and_why(capsys):
+    rows = counted("used", "train", studies=21.0), counted("excluded", "no report", train=2.0, test=4.0)
+    reasons = counted("excluded", "same report as in test", train=1_400.0)
+    census.show([*rows[0], *rows[1], *reasons], complete=False, requested={"train": 960, "test": 0})
+    lines = [line for line in capsys.readouterr().out.splitlines() if "asked" in line]
+    assert lines == ["train: 21 of 960 asked; left out: 1,400 (same report as in test), 2 (no report)"]
+
+
+def test_a_split_with_every_study_used_and_more_asked_says_that_there_are_no_more(capsys):
+    rows = [*counted("used", "train", studies=8.0), *counted("used", "test", studies=2.0)]
+    census.show(rows, complete=False, requested={"train": 8, "validate": None, "test": 3})
+    shown = capsys.readouterr().out
+    assert "test: 2 of 3 asked; the corpus has no more\n" in shown and shown.count("asked") == 1
+
+
+def test_prepare_says_how_many_of_those_asked_there_are_and_where_a_missing_image_was_looked_for(
+    laudo, experiment, phantom_copy, tmp_path
+):
+    unseen = folders(phantom_copy)[5]
+    images = sorted(unseen.iterdir())
+    for image in images:
+        image.unlink()
+    changes = on(phantom_copy / "files"), ("[prepare]\n", "[prepare]\ntrain = 900\n")
+    ended = laudo("prepare", experiment(*changes), "--runs", tmp_path / "runs")
+    assert ended.code == 0, ended.err
+    assert re.search(r"^train: \d of 900 asked; ", ended.out, re.MULTILINE)
+    named = [line for line in ended.out.splitlines() if line.startswith("missing image: ")]
+    assert named == [f"missing image: {image} (or .png, .dcm)" for image in images]
+
+
 def test_the_whole_census_has_a_table_for_each_topic(capsys):
     census.show(CENSUS, complete=True)
     assert capsys.readouterr().out == SUMMARY + EVERYTHING

@@ -12,7 +12,7 @@ from pathlib import Path
 from laudo.errors import ExperimentError
 from laudo.experiment.loading import shipped, source
 from laudo.experiment.settings import NAME
-from laudo.store.disk import writing
+from laudo.store.disk import atomic
 
 _TEMPLATE = "default"
 _SUFFIX = ".toml"
@@ -34,8 +34,8 @@ def write_new(file: str) -> None:
         folder = shlex.quote(str(path.parent))
         raise ExperimentError("there is no folder for it", where=str(path), fix=f"mkdir -p {folder}")
     text = source(_TEMPLATE).read_text("utf-8")
-    with writing(path), path.open("x", encoding="utf-8") as stream:
-        stream.write(text.replace(f'\nname = "{_TEMPLATE}"\n', f'\nname = "{name}"\n'))
+    with atomic(path) as temporary:
+        temporary.write_text(text.replace(f'\nname = "{_TEMPLATE}"\n', f'\nname = "{name}"\n'), "utf-8")
 
 
 def _require_name(path: Path, name: str) -> None:

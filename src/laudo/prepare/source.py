@@ -16,7 +16,7 @@ from laudo import mimic
 from laudo.errors import InputError
 from laudo.experiment.plan import Plan
 from laudo.experiment.settings import Prepare
-from laudo.mimic import tables
+from laudo.mimic import studies
 from laudo.phantom import corpus as phantom
 from laudo.phantom.settings import RECIPE, Phantom
 from laudo.progress import Progress
@@ -47,12 +47,12 @@ class OpenCorpus(AbstractContextManager["OpenCorpus"]):
 
     @cached_property
     def index(self) -> pa.Table:
-        """Every study of the corpus as its tables have it (`laudo.mimic.tables.index`).
+        """Every study of the corpus as its tables have it (`laudo.mimic.studies.index`).
 
         Raises:
             InputError: a table is damaged or contradicts another, or there is no study.
         """
-        index = tables.index(self.files, reported=self.reports.studies)
+        index = studies.index(self.files, reported=self.reports.studies)
         if not len(index):
             raise InputError(
                 "the corpus has no study",
@@ -84,7 +84,7 @@ def _require(corpus: mimic.Corpus, settings: Prepare) -> None:
             raise InputError(
                 f"[prepare] {setting} needs mimic-cxr-2.0.0-{name}.csv.gz",
                 where=str(corpus.root),
-                fix="download it from MIMIC-CXR-JPG on PhysioNet into this folder, or change the setting",
+                fix=f"change the setting, or {mimic.fix_of_absent_table(corpus, name)}",
             )
 
 
