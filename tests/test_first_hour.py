@@ -86,10 +86,10 @@ def test_from_a_new_file_to_a_results_page(downloads, laudo):
     edit("^#root = .*", f'root = "{JPG}"')
 
     no_reports = laudo("prepare", "my.toml", "--describe")
-    assert_says(no_reports, "[mimic] reports", "mimic-cxr-reports.zip")
-    edit("^#reports = .*", f'reports = "{REPORTS}"')
+    assert_says(no_reports, "no study has a report", "mimic-cxr-reports.zip", "LAUDO_REPORTS=")
+    edit("^#reports = .*", re.search(r'fix: set \[mimic\] (reports = ".+?")', no_reports.err)[1])
 
-    edit("^#max_images = ", "max_image = ")
+    edit("^max_images = ", "max_image = ")
     misspelt = laudo("prepare", "my.toml", "--describe")
     assert_says(misspelt, "prepare.max_image: no such setting, did you mean 'max_images'?")
     edit("^max_image = ", "max_images = ")
