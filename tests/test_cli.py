@@ -475,7 +475,7 @@ SUMMARY = """\
 studies: 1,200 train, 0 validate, 83 test
 left out: 1,061 (outside the subset)
 left out: 3 (no report)
-(if these files arrive later, delete the table texts and prepare again)
+(when these files arrive, laudo prepare EXPERIMENT --look-again surely finds them)
 images left out: 210 (not needed)
 images left out: 2 (same exposure)
 images left out: 1 (same exposure, mirrored)
