@@ -409,7 +409,9 @@ def test_prepare_counts_and_names_what_it_leaves_out(laudo, experiment, phantom_
     for image in unseen.iterdir():
         image.unlink()
     rewrite_reports(phantom_copy, {blank.name: " \n", gone.name: None, silent.name: "FINAL REPORT\n"})
-    ended = laudo("prepare", experiment(on(phantom_copy)), "--runs", tmp_path / "runs")
+    untuned = ("[arms.lora]\nadapter = true\n", "")  # no study of validate is left
+    path = experiment(on(phantom_copy), untuned)
+    ended = laudo("prepare", path, "--runs", tmp_path / "runs")
     assert ended.code == 0
     lines = ended.out.splitlines()
     assert lines[0] == "prepare: done"
@@ -421,7 +423,7 @@ def test_prepare_counts_and_names_what_it_leaves_out(laudo, experiment, phantom_
         "no usable section",
         "unreadable image",
     ]
-    again = laudo("prepare", experiment(on(phantom_copy)), "--runs", tmp_path / "runs")
+    again = laudo("prepare", path, "--runs", tmp_path / "runs")
     assert again.out.splitlines() == ["prepare: nothing to do", *lines[1:]]
 
 
