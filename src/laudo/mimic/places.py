@@ -32,7 +32,7 @@ TABLES = {
 ZIP = "mimic-cxr-reports.zip"
 
 _LEVELS_ABOVE = 4
-"""So many levels above files/p10/p10000032/s50414267 are the tables."""
+"""So many levels above files/p1N/p1NNNNNNN/s5NNNNNNN are the tables."""
 
 _BELOW = ("*", "mimic*/*", "files/mimic-cxr*/*", "physionet.org/files/mimic-cxr*/*")
 _SIBLINGS = ("mimic*", "mimic*/*")
