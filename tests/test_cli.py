@@ -16,7 +16,7 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from conftest import TINY, finished, study_row
+from conftest import TINY, assert_one_message, finished, study_row
 from laudo import __version__, cli, findings
 from laudo.cli import census
 from laudo.experiment import load, plan
@@ -25,28 +25,7 @@ from laudo.store.state import Record
 from laudo.vocabulary import LABELS
 
 STAGES = ["prepare", "translate", "check", "train", "generate", "evaluate", "report"]
-COMMANDS = [*STAGES, "run", "demo", "status", "sections", "label", "phantom"]
-
-
-class Ended:
-    """How a command ended: exit code, standard output, standard error."""
-
-    def __init__(self, code, out, err):
-        self.code, self.out, self.err = code, out, err
-
-
-@pytest.fixture
-def laudo(monkeypatch, capsys, one_core):
-    """Runs a command in this process, as `laudo ...` does."""
-
-    def run(*arguments):
-        monkeypatch.setattr(sys, "argv", ["laudo", *map(str, arguments)])
-        capsys.readouterr()
-        with pytest.raises(SystemExit) as ended:
-            cli.main()
-        return Ended(ended.value.code or 0, *capsys.readouterr())
-
-    return run
+COMMANDS = [*STAGES, "new", "run", "demo", "status", "sections", "label", "phantom"]
 
 
 @pytest.fixture
@@ -126,14 +105,6 @@ def test_version():
 
 
 # --- mistakes -----------------------------------------------------------------------------------------------
-
-
-def assert_one_message(ended, *words):
-    assert ended.code == 2
-    assert ended.err.startswith("laudo: ") and ended.err.count("laudo: ") == 1
-    assert "Traceback" not in ended.err + ended.out
-    for word in words:
-        assert word in ended.err
 
 
 def test_a_wrong_key(laudo, experiment, tmp_path):

@@ -2,6 +2,7 @@
 
 settings   every section of an experiment, typed
 loading    TOML files, and what is said of a mistake in one
+writing    a new TOML file that explains every setting
 plan       which table is made by which settings from which others
 shipped    demo, paper, default
 """
@@ -9,5 +10,6 @@ shipped    demo, paper, default
 from laudo.experiment.loading import load, shipped
 from laudo.experiment.plan import Plan, plan
 from laudo.experiment.settings import Arm, Experiment, Page, Prepare, Train
+from laudo.experiment.writing import write_new
 
-__all__ = ["Arm", "Experiment", "Page", "Plan", "Prepare", "Train", "load", "plan", "shipped"]
+__all__ = ["Arm", "Experiment", "Page", "Plan", "Prepare", "Train", "load", "plan", "shipped", "write_new"]
