@@ -3,6 +3,9 @@
 settings   every section of an experiment, typed
 loading    TOML files, and what is said of a mistake in one
 plan       which table is made by which settings from which others
+corpus     where the corpus is, and what identifies it
+kept       the kept images of a run
+needs      what stages lack, before they begin
 shipped    demo, paper, default
 """
 

@@ -1,4 +1,7 @@
-"""What identifies the corpus of an experiment, and what is remembered of it while its disk is not mounted."""
+"""The corpus of an experiment: where it is, what identifies it, and what a run remembers of it.
+
+A run goes by what it remembers while the disk of the corpus is not mounted.
+"""
 
 from __future__ import annotations
 
@@ -53,6 +56,28 @@ def identify(experiment: Experiment, run: Path) -> CorpusIdentity:
         return _of_memory(remembered, os.fspath(root))
     remembered = found._asdict()
     return CorpusIdentity(found.tables, found.reports, found.images, None, remembered)
+
+
+def open_corpus(experiment: Experiment, run: Path) -> mimic.Corpus:
+    """Finds the parts of the corpus, none of which is read yet.
+
+    Raises:
+        InputError: the corpus is not there, or lacks a table that the settings need.
+    """
+    corpus = mimic.open_corpus(experiment.corpus_root(run), reports=experiment.reports_root())
+    settings = experiment.prepare
+    needs = {
+        "chexpert": (settings.subset != "random", f'subset = "{settings.subset}"'),
+        "metadata": (settings.priors == "supply", 'priors = "supply"'),
+    }
+    for name, (is_needed, setting) in needs.items():
+        if is_needed and name not in corpus.tables:
+            raise InputError(
+                f"[prepare] {setting} needs mimic-cxr-2.0.0-{name}.csv.gz",
+                where=str(corpus.root),
+                fix="download it from MIMIC-CXR-JPG on PhysioNet into this folder, or change the setting",
+            )
+    return corpus
 
 
 def remember(identity: CorpusIdentity, run: Path) -> None:
