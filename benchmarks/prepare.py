@@ -82,9 +82,9 @@ def prepared(root: Path, count: int) -> None:
 
 def ours(root: Path) -> int:
     from laudo import mimic
-    from laudo.mimic import tables
+    from laudo.mimic import studies
 
-    return len(tables.index(mimic.open_corpus(root), reported={}))
+    return len(studies.index(mimic.open_corpus(root), reported={}))
 
 
 def theirs(root: Path) -> int:

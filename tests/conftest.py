@@ -3,6 +3,7 @@
 import os
 import shutil
 import socket
+import sys
 import tomllib
 from pathlib import Path
 
@@ -16,6 +17,10 @@ hypothesis.settings.load_profile("laudo")
 # Set before anything imports torch or transformers, and inherited by every process that a test starts.
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+# A developer's own corpus is none of the tests'.
+for variable in ("LAUDO_MIMIC", "LAUDO_REPORTS"):
+    os.environ.pop(variable, None)
 
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
@@ -180,3 +185,37 @@ def phantom_tree(tmp_path_factory):
 def phantom_copy(phantom_tree, tmp_path) -> Path:
     """A copy of its `mimic/` folder that a test may damage."""
     return Path(shutil.copytree(phantom_tree / "mimic", tmp_path / "mimic"))
+
+
+# --- the command line ---------------------------------------------------------------------------------------
+
+
+class Ended:
+    """How a command ended: exit code, standard output, standard error."""
+
+    def __init__(self, code, out, err):
+        self.code, self.out, self.err = code, out, err
+
+
+@pytest.fixture
+def laudo(monkeypatch, capsys, one_core):
+    """Runs a command in this process, as `laudo ...` does."""
+
+    from laudo import cli
+
+    def run(*arguments):
+        monkeypatch.setattr(sys, "argv", ["laudo", *map(str, arguments)])
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+        return Ended(ended.value.code or 0, *capsys.readouterr())
+
+    return run
+
+
+def assert_one_message(ended, *words):
+    assert ended.code == 2
+    assert ended.err.startswith("laudo: ") and ended.err.count("laudo: ") == 1
+    assert "Traceback" not in ended.err + ended.out
+    for word in words:
+        assert word in ended.err

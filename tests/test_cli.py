@@ -16,7 +16,7 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from conftest import TINY, finished, study_row
+from conftest import TINY, assert_one_message, finished, study_row
 from laudo import __version__, cli, findings
 from laudo.cli import census
 from laudo.experiment import load, plan
@@ -25,28 +25,7 @@ from laudo.store.state import Record
 from laudo.vocabulary import LABELS
 
 STAGES = ["prepare", "translate", "check", "train", "generate", "evaluate", "report"]
-COMMANDS = [*STAGES, "run", "demo", "status", "sections", "label", "phantom"]
-
-
-class Ended:
-    """How a command ended: exit code, standard output, standard error."""
-
-    def __init__(self, code, out, err):
-        self.code, self.out, self.err = code, out, err
-
-
-@pytest.fixture
-def laudo(monkeypatch, capsys, one_core):
-    """Runs a command in this process, as `laudo ...` does."""
-
-    def run(*arguments):
-        monkeypatch.setattr(sys, "argv", ["laudo", *map(str, arguments)])
-        capsys.readouterr()
-        with pytest.raises(SystemExit) as ended:
-            cli.main()
-        return Ended(ended.value.code or 0, *capsys.readouterr())
-
-    return run
+COMMANDS = [*STAGES, "new", "run", "demo", "status", "sections", "label", "phantom"]
 
 
 @pytest.fixture
@@ -128,14 +107,6 @@ def test_version():
 # --- mistakes -----------------------------------------------------------------------------------------------
 
 
-def assert_one_message(ended, *words):
-    assert ended.code == 2
-    assert ended.err.startswith("laudo: ") and ended.err.count("laudo: ") == 1
-    assert "Traceback" not in ended.err + ended.out
-    for word in words:
-        assert word in ended.err
-
-
 def test_a_wrong_key(laudo, experiment, tmp_path):
     path = experiment(("epochs", "epoch"))
     for command in ("prepare", "run", "status"):
@@ -178,6 +149,20 @@ def test_a_missing_model(laudo, experiment, tmp_path):
         laudo("run", experiment(("phantom:translator", "./models/nobody")), "--runs", tmp_path),
         "there is no model './models/nobody'",
     )
+
+
+@pytest.mark.parametrize(
+    ("command", "model"),
+    [
+        ("translate", "phantom:translator"),
+        ("train", "phantom:reporter"),
+        ("generate", "phantom:reporter"),
+        ("evaluate", "phantom:encoder-pt"),
+    ],
+)
+def test_a_stage_looks_for_its_model_before_its_work(laudo, experiment, tmp_path, command, model):
+    changed = experiment((model, "./models/nobody"))
+    assert_one_message(laudo(command, changed, "--runs", tmp_path), "there is no model './models/nobody'")
 
 
 @pytest.mark.parametrize("command", ["prepare", "translate", "generate"])
@@ -523,6 +508,36 @@ COMPARED = counted("release", "counts", compared=35.0)
 def test_the_summary_of_the_census_names_what_was_left_out(capsys):
     census.show(CENSUS, complete=False)
     assert capsys.readouterr().out == SUMMARY
+
+
+def test_a_split_with_fewer_studies_than_asked_says_how_many_and_why(capsys):
+    rows = counted("used", "train", studies=21.0), counted("excluded", "no report", train=2.0, test=4.0)
+    reasons = counted("excluded", "same report as in test", train=1_400.0)
+    census.show([*rows[0], *rows[1], *reasons], complete=False, requested={"train": 960, "test": 0})
+    lines = [line for line in capsys.readouterr().out.splitlines() if "asked" in line]
+    assert lines == ["train: 21 of 960 asked; left out: 1,400 (same report as in test), 2 (no report)"]
+
+
+def test_a_split_with_every_study_used_and_more_asked_says_that_there_are_no_more(capsys):
+    rows = [*counted("used", "train", studies=8.0), *counted("used", "test", studies=2.0)]
+    census.show(rows, complete=False, requested={"train": 8, "validate": None, "test": 3})
+    shown = capsys.readouterr().out
+    assert "test: 2 of 3 asked; the corpus has no more\n" in shown and shown.count("asked") == 1
+
+
+def test_prepare_says_how_many_of_those_asked_there_are_and_where_a_missing_image_was_looked_for(
+    laudo, experiment, phantom_copy, tmp_path
+):
+    unseen = folders(phantom_copy)[5]
+    images = sorted(unseen.iterdir())
+    for image in images:
+        image.unlink()
+    changes = on(phantom_copy / "files"), ("[prepare]\n", "[prepare]\ntrain = 900\n")
+    ended = laudo("prepare", experiment(*changes), "--runs", tmp_path / "runs")
+    assert ended.code == 0, ended.err
+    assert re.search(r"^train: \d of 900 asked; ", ended.out, re.MULTILINE)
+    named = [line for line in ended.out.splitlines() if line.startswith("missing image: ")]
+    assert named == [f"missing image: {image} (or .png, .dcm)" for image in images]
 
 
 def test_the_whole_census_has_a_table_for_each_topic(capsys):

@@ -246,6 +246,21 @@ def test_the_corpus_is_the_phantom_the_named_folder_or_laudo_mimic(tiny, monkeyp
     assert root_of(tiny, phantom={"studies": 3}) == Path("runs/tiny/phantom/mimic")
 
 
+def reports_of(tiny, **mimic):
+    return Experiment.model_validate({**tiny, "mimic": mimic}).reports_root()
+
+
+def test_the_reports_are_where_the_experiment_or_laudo_reports_says_and_a_phantom_has_its_own(
+    tiny, monkeypatch
+):
+    monkeypatch.setenv("LAUDO_REPORTS", "~/cxr/mimic-cxr-reports.zip")
+    assert reports_of(tiny, root="/jpg") == Path.home() / "cxr/mimic-cxr-reports.zip"
+    assert reports_of(tiny, root="/jpg", reports="/data/reports") == Path("/data/reports")
+    assert reports_of(tiny, phantom={"studies": 3}) is None
+    monkeypatch.setenv("LAUDO_REPORTS", "")
+    assert reports_of(tiny, root="/jpg") is None
+
+
 def test_no_corpus_at_all_is_one_message_with_both_ways_out(tiny, monkeypatch):
     monkeypatch.delenv("LAUDO_MIMIC", raising=False)
     with pytest.raises(InputError, match="no MIMIC-CXR folder is named") as caught:

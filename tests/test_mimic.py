@@ -12,7 +12,7 @@ import pytest
 
 from laudo.errors import InputError
 from laudo.mimic import Reports, ReportText, images_of, open_corpus
-from laudo.mimic.tables import index
+from laudo.mimic.studies import index
 from laudo.phantom import corpus
 from laudo.vocabulary import LABELS
 
@@ -330,6 +330,51 @@ def changed(rows: Sequence[tuple[Any, ...]], *, row: int, column: int, to: Any) 
 def test_contradictions_are_named(tmp_path: Path, images: Any, split: Any, message: str) -> None:
     with pytest.raises(InputError, match=message):
         load(tree(tmp_path, images=images, split=split))
+
+
+@pytest.mark.parametrize(("mark", "name"), [(";", "semicolons"), ("\t", "tabs")])
+def test_a_table_with_other_separators_says_so(tmp_path: Path, mark: str, name: str) -> None:
+    """Excel saves "CSV UTF-8" with a byte order mark, and in Brazil with semicolons and decimal commas."""
+    path = tree(tmp_path, suffix=".csv") / "mimic-cxr-2.0.0-metadata.csv"
+    text = path.read_text().replace(",", mark).replace(".", ",")
+    path.write_text("\ufeff" + text, "utf-8")
+    with pytest.raises(InputError, match=rf"separated by {name}(.|\n)*metadata\.csv(.|\n)*PhysioNet"):
+        load(tmp_path)
+
+
+def test_a_byte_order_mark_before_a_table_is_no_part_of_it(tmp_path: Path) -> None:
+    expected = load(tree(tmp_path, suffix=".csv"))
+    path = tmp_path / "mimic-cxr-2.0.0-metadata.csv"
+    path.write_text("\ufeff" + path.read_text(), "utf-8")
+    assert load(tmp_path) == expected
+
+
+@pytest.mark.parametrize(
+    ("column", "value"),
+    [
+        (2, "5.9999005E7"),
+        (2, "5,9999005E+07"),
+        (8, "80556,875"),
+        (7, "06/05/2180"),
+        (5, "3056,0"),
+        (2, "59.999.005"),
+    ],
+)
+def test_a_value_that_a_spreadsheet_changed_says_so(tmp_path: Path, column: int, value: str) -> None:
+    images = changed(IMAGES, row=0, column=column, to=value)
+    with pytest.raises(InputError, match=r"as a spreadsheet writes it(.|\n)*row 1(.|\n)*PhysioNet"):
+        load(tree(tmp_path, images=images))
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "number"), [(1, "p19999002", "19999002"), (2, "p19/p19999002/s59999009", "59999009")]
+)
+def test_a_key_that_is_the_name_of_a_folder_says_how_to_write_it(
+    tmp_path: Path, column: int, value: str, number: str
+) -> None:
+    images = changed(IMAGES, row=0, column=column, to=value)
+    with pytest.raises(InputError, match=f"fix: write the number alone, in every row: {number}"):
+        load(tree(tmp_path, images=images))
 
 
 def test_an_odd_label_is_named_with_its_line(tmp_path: Path) -> None:

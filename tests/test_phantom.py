@@ -16,7 +16,7 @@ from PIL import Image
 
 from conftest import DOZEN
 from laudo import mimic
-from laudo.mimic import tables
+from laudo.mimic.studies import index
 from laudo.phantom import corpus, words
 from laudo.vocabulary import SPLITS
 
@@ -162,7 +162,7 @@ def test_images_and_reports_lie_where_mimic_puts_them(phantom_tree):
 def test_the_reader_of_mimic_finds_every_study_complete(phantom_tree):
     corpus = mimic.open_corpus(phantom_tree / "mimic")
     with mimic.Reports(corpus) as reports:
-        studies = tables.index(corpus, reported=reports.studies).to_pylist()
+        studies = index(corpus, reported=reports.studies).to_pylist()
         assert len(studies) == 12
         for study in studies:
             key = {name: study[name] for name in ("subject_id", "study_id")}

@@ -20,10 +20,11 @@ from PIL import Image, ImageOps
 
 from films import dicom
 from laudo import prepare
-from laudo.errors import LaudoError
+from laudo.errors import LaudoError, NotReady
 from laudo.experiment import Experiment, Plan, plan
 from laudo.mimic import release
 from laudo.phantom import corpus
+from laudo.prepare.missing import missing_images
 from laudo.store import rows
 from laudo.store.tables import used
 from laudo.vocabulary import LABELS
@@ -637,6 +638,37 @@ def test_files_that_arrive_later_are_used_once_the_texts_are_made_again(
     again = prepared(mimic, tmp_path / "run")
     assert rows(again.films) == rows(whole.films) and rows(again.studies) == rows(whole.studies)
     assert {path: path.stat().st_mtime_ns for path in films} == films, "no film was decoded twice"
+
+
+def test_of_missing_images_the_first_three_are_named_with_their_paths(
+    mimic, phantom_copy, tmp_path, one_core
+):
+    """Of a study whose other image is there, and of studies without any."""
+    mimic["arms"] = {"zero_shot": {}}
+    several = next(p for p in places(phantom_copy) if len([*(phantom_copy / "files" / p).iterdir()]) > 1)
+    whole = prepared(mimic, tmp_path / "whole", images="none")
+    train = {n for n, row in studies_of(whole).items() if row["split"] == "train"}
+    others = [place for place in places(phantom_copy) if study_id(place) in train and place != several]
+    gone = sorted((phantom_copy / "files" / several).iterdir())[:1]
+    gone += [image for place in others[:3] for image in (phantom_copy / "files" / place).iterdir()]
+    for image in gone:
+        image.unlink()
+    made = prepared(mimic, tmp_path / "run")
+    named = missing_images(made)
+    assert len(named) == 3
+    assert {path.removesuffix(" (or .png, .dcm)") for path in named} <= set(map(str, gone))
+    (tmp_path / "mimic").rename(tmp_path / "unmounted")
+    assert missing_images(made) == named, "they are known also while the disk is away"
+
+
+def test_without_any_image_file_the_message_says_where_they_were_looked_for(
+    mimic, phantom_copy, tmp_path, one_core
+):
+    images = sorted(phantom_copy.glob("files/*/*/s*/*"))
+    shutil.rmtree(phantom_copy / "files")
+    with pytest.raises(NotReady, match=r"12 of 12: image file is missing") as caught:
+        prepared(mimic, tmp_path / "run")
+    assert Path(caught.value.where.removesuffix(" (or .png, .dcm)")) in images
 
 
 @pytest.mark.parametrize(

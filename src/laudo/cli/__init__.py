@@ -2,7 +2,7 @@
 
     arguments   what several commands take
     stages      prepare, translate, check, train, generate, evaluate, report
-    study       run, demo, status
+    study       new, run, demo, status
     filters     sections, label: JSON lines in, JSON lines out
     corpus      phantom
     census      the census of a corpus as text

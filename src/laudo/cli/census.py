@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from laudo.census import MEASURES, Census, Topic
@@ -39,10 +39,21 @@ _TABLES: Sequence[tuple[Topic, str, Sequence[str]]] = [
 """A topic, the title of its items, and the titles of its measures."""
 
 
-def show(rows: Iterable[Row], *, complete: bool) -> None:
-    """Prints the summary of the rows of `census`, and if `complete` every count after it."""
+def show(
+    rows: Iterable[Row],
+    *,
+    complete: bool,
+    requested: Mapping[str, int | None] | None = None,
+    missing: Sequence[str] = (),
+) -> None:
+    """Prints the summary of the rows of `census`, and if `complete` every count after it.
+
+    Args:
+        requested: split -> how many studies the experiment asks for; None for all.
+        missing: where the first missing images were looked for.
+    """
     census = Census(rows)
-    print("\n".join(summary(census)))
+    print("\n".join(summary(census, requested or {}, missing)))
     if not complete:
         return
     for block in (_differences(census), _unreadable(census)):
@@ -56,16 +67,29 @@ def show(rows: Iterable[Row], *, complete: bool) -> None:
 # --- the summary --------------------------------------------------------------------------------------------
 
 
-def summary(census: Census) -> list[str]:
+def summary(census: Census, requested: Mapping[str, int | None], missing: Sequence[str]) -> list[str]:
     """Returns the lines of the summary: the studies by split, and what was left out, counted and named."""
     studies = ", ".join(f"{count:,} {split}" for split, count in census.used.items())
     return [
         f"studies: {studies}",
+        *_shortfalls(census, requested),
         *_left_out(census),
         *_images(census),
+        *(f"missing image: {path}" for path in missing),
         *_encoding(census),
         *_release(census),
     ]
+
+
+def _shortfalls(census: Census, requested: Mapping[str, int | None]) -> Iterator[str]:
+    """Yields a line for each split with fewer studies than the experiment asks for, and why."""
+    for split, used in census.used.items():
+        asked = requested.get(split) or 0
+        if used < asked:
+            counts = {reason: by[split] for reason, by in census.counts(Topic.EXCLUDED).items() if by[split]}
+            reasons = ", ".join(f"{count:,} ({reason})" for reason, count in counts.items())
+            why = f"left out: {reasons}" if reasons else "the corpus has no more"
+            yield f"{split}: {used:,} of {asked:,} asked; {why}"
 
 
 def _left_out(census: Census) -> list[str]:

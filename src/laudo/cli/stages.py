@@ -40,11 +40,15 @@ def prepare(
     that is set.
     """
     from laudo.cli import census
+    from laudo.prepare.missing import missing_images
     from laudo.store import is_done, rows
+    from laudo.vocabulary import SPLITS
 
     plan = _run("prepare", experiment, runs, shard, look_again=look_again)
     if is_done(plan.census):
-        census.show(rows(plan.census), complete=describe)
+        settings = plan.experiment.prepare
+        requested = {split: settings.size_of(split) for split in SPLITS}
+        census.show(rows(plan.census), complete=describe, requested=requested, missing=missing_images(plan))
     else:
         print("not all shares are done yet; the shard that ends last makes the table studies")
 

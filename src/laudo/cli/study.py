@@ -1,9 +1,12 @@
-"""The commands of a whole study: run it, run the demo, see how far it is."""
+"""The commands of a whole study: write its experiment, run it, run the demo, see how far it is."""
 
 from __future__ import annotations
 
+import shlex
 import sys
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Annotated, NamedTuple
+
+import typer
 
 from laudo.cli.arguments import RUNS, Experiment, Runs, new_group, open_plan
 from laudo.cli.stages import run_stage
@@ -14,6 +17,21 @@ if TYPE_CHECKING:
 commands = new_group()
 
 _STAGES = ("prepare", "translate", "check", "train", "generate", "evaluate", "report")
+
+
+@commands.command(epilog="Example: laudo new my.toml")
+def new(
+    file: Annotated[str, typer.Argument(metavar="FILE", help="The file to write, for example my.toml.")],
+) -> None:
+    """Writes an experiment in which every setting is explained.
+
+    As it is written it does what `default` does. Its name is the file's.
+    """
+    from laudo.experiment import write_new
+
+    write_new(file)
+    print(f"{file} is written; every setting is explained in it")
+    print(f"next: laudo prepare {shlex.quote(file)} --describe")
 
 
 @commands.command(epilog="Example: laudo run experiment.toml")

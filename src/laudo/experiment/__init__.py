@@ -2,8 +2,9 @@
 
 settings   every section of an experiment, typed
 loading    TOML files, and what is said of a mistake in one
+writing    a new TOML file that explains every setting
 plan       which table is made by which settings from which others
-corpus     where the corpus is, and what identifies it
+corpus     what identifies the corpus, and what settings need of it
 kept       the kept images of a run
 needs      what stages lack, before they begin
 shipped    demo, paper, default
@@ -12,5 +13,6 @@ shipped    demo, paper, default
 from laudo.experiment.loading import load, shipped
 from laudo.experiment.plan import Plan, plan
 from laudo.experiment.settings import Arm, Experiment, Page, Prepare, Train
+from laudo.experiment.writing import write_new
 
-__all__ = ["Arm", "Experiment", "Page", "Plan", "Prepare", "Train", "load", "plan", "shipped"]
+__all__ = ["Arm", "Experiment", "Page", "Plan", "Prepare", "Train", "load", "plan", "shipped", "write_new"]

@@ -1,4 +1,4 @@
-"""The corpus of an experiment: where it is, what identifies it, and what a run remembers of it.
+"""The corpus of an experiment: what identifies it, what settings need of it, what a run remembers of it.
 
 A run goes by what it remembers while the disk of the corpus is not mounted.
 """
@@ -14,7 +14,7 @@ from typing import Any
 
 from laudo import mimic
 from laudo.errors import InputError
-from laudo.experiment.settings import Experiment
+from laudo.experiment.settings import Experiment, Prepare
 from laudo.phantom.settings import RECIPE
 from laudo.store.disk import write_json
 
@@ -58,14 +58,12 @@ def identify(experiment: Experiment, run: Path) -> CorpusIdentity:
     return CorpusIdentity(found.tables, found.reports, found.images, None, remembered)
 
 
-def open_corpus(experiment: Experiment, run: Path) -> mimic.Corpus:
-    """Finds the parts of the corpus, none of which is read yet.
+def require_tables(corpus: mimic.Corpus, settings: Prepare) -> None:
+    """Refuses settings that need a table which is not there.
 
     Raises:
-        InputError: the corpus is not there, or lacks a table that the settings need.
+        InputError: it names the setting and the table.
     """
-    corpus = mimic.open_corpus(experiment.corpus_root(run), reports=experiment.reports_root())
-    settings = experiment.prepare
     needs = {
         "chexpert": (settings.subset != "random", f'subset = "{settings.subset}"'),
         "metadata": (settings.priors == "supply", 'priors = "supply"'),
@@ -75,9 +73,8 @@ def open_corpus(experiment: Experiment, run: Path) -> mimic.Corpus:
             raise InputError(
                 f"[prepare] {setting} needs mimic-cxr-2.0.0-{name}.csv.gz",
                 where=str(corpus.root),
-                fix="download it from MIMIC-CXR-JPG on PhysioNet into this folder, or change the setting",
+                fix=f"change the setting, or {mimic.fix_of_absent_table(corpus, name)}",
             )
-    return corpus
 
 
 def remember(identity: CorpusIdentity, run: Path) -> None:

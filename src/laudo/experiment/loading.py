@@ -40,7 +40,7 @@ def load(name: str) -> Experiment:
         ExperimentError: no such file, not TOML, or settings that are not right; all of them at once.
     """
     try:
-        return Experiment.model_validate(tomllib.loads(_source(name).read_text("utf-8-sig")))
+        return Experiment.model_validate(tomllib.loads(source(name).read_text("utf-8-sig")))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         fix = "correct it, and save the file as UTF-8"
         raise ExperimentError(f"this is not TOML: {error}", where=name, fix=fix) from None
@@ -54,7 +54,12 @@ def _folder() -> Traversable:
     return files(__package__) / "shipped"
 
 
-def _source(name: str) -> Traversable:
+def source(name: str) -> Traversable:
+    """Returns the file of an experiment: that of the path, or the one that is shipped by this name.
+
+    Raises:
+        ExperimentError: there is none.
+    """
     path = Path(name)
     if path.suffix != ".toml" and name in shipped():
         return _folder() / f"{name}.toml"

@@ -12,10 +12,11 @@ import shutil
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 
+from laudo import mimic
 from laudo.engines import needs as engines
 from laudo.engines.needs import Lack
 from laudo.errors import InputError, LaudoError, NotReady
-from laudo.experiment.corpus import open_corpus
+from laudo.experiment.corpus import require_tables
 from laudo.experiment.plan import Plan
 from laudo.metrics import METRICS
 from laudo.store.state import Seen, state
@@ -56,10 +57,17 @@ def require(plan: Plan, *verbs: str) -> None:
 def _of_corpus(plan: Plan, verbs: Collection[str]) -> Iterator[LaudoError]:
     experiment = plan.experiment
     if "prepare" in verbs and not experiment.mimic.phantom:
-        yield from _raised(lambda: open_corpus(experiment, plan.run))
+        yield from _raised(lambda: _corpus(plan))
     if "train" in verbs or "generate" in verbs:
         yield from _raised(experiment.require_images)
         yield from _raised(experiment.require_splits)
+
+
+def _corpus(plan: Plan) -> mimic.Corpus:
+    experiment = plan.experiment
+    corpus = mimic.require_corpus(experiment.corpus_root(plan.run), reports=experiment.reports_root())
+    require_tables(corpus, experiment.prepare)
+    return corpus
 
 
 def _raised(look: Callable[[], object]) -> list[LaudoError]:
@@ -132,7 +140,7 @@ def _images(plan: Plan) -> float:
 def _images_of_corpus(plan: Plan) -> int:
     """Counts up to `max_images` of each study in the table of splits."""
     try:
-        path = open_corpus(plan.experiment, plan.run).tables["split"]
+        path = _corpus(plan).tables["split"]
     except LaudoError:
         return 0
     opened = gzip.open if path.suffix == ".gz" else open

@@ -19,6 +19,9 @@ from laudo.vocabulary import SPLITS, DicomRecipe, Language
 
 PositiveInt = Annotated[int, Field(ge=1)]
 
+NAME = r"^[A-Za-z0-9][A-Za-z0-9_.-]*$"
+"""What may name an experiment, and so the folder of its run."""
+
 
 class Mimic(CorpusSettings):
     """Where the corpus is, or how large a phantom stands in for it."""
@@ -149,7 +152,7 @@ class Page(Settings):
 class Experiment(Settings):
     """A whole study. `name` names its folder, `runs/<name>`."""
 
-    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")
+    name: str = Field(pattern=NAME)
     mimic: Mimic = Mimic()
     prepare: Prepare = Field(default_factory=lambda: Prepare.model_validate({}))
     translate: Translate
@@ -238,5 +241,8 @@ class Experiment(Settings):
         return Path(root).expanduser()
 
     def reports_root(self) -> Path | None:
-        """Where the reports are, None where they are in the corpus's own folder."""
-        return Path(self.mimic.reports).expanduser() if self.mimic.reports else None
+        """Where the reports are, None where they are in the corpus's own folder, as a phantom's are."""
+        if self.mimic.phantom:
+            return None
+        reports = self.mimic.reports or os.environ.get("LAUDO_REPORTS")
+        return Path(reports).expanduser() if reports else None

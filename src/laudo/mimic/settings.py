@@ -10,7 +10,10 @@ from laudo.settings import Settings
 
 
 class CorpusSettings(Settings):
-    """A folder in PhysioNet's layout. The variable LAUDO_MIMIC stands in for an absent `root`."""
+    """A folder in PhysioNet's layout, and the reports, which MIMIC-CXR-JPG does not hold.
+
+    The variables LAUDO_MIMIC and LAUDO_REPORTS stand in for an absent `root` and an absent `reports`.
+    """
 
     root: Annotated[str, Field(min_length=1)] | None = None
     reports: Annotated[str, Field(min_length=1)] | None = None

@@ -17,7 +17,8 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from laudo.mimic.layout import TABLES, damaged, find_archive, find_report_folders, find_tables
+from laudo.mimic.layout import damaged, find_corpus
+from laudo.mimic.places import TABLES
 from laudo.mimic.reports import open_zip
 
 
@@ -42,7 +43,9 @@ class Signature(NamedTuple):
 def signature(
     root: Path, reports: Path | None = None, *, remembered: Mapping[str, Mapping[str, Any]]
 ) -> Signature | None:
-    """Returns the signature of a corpus; None if `root` or `reports` does not exist (disk not mounted).
+    """Returns the signature of a corpus, found as `open_corpus` finds it.
+
+    None if `root` or `reports` does not exist (disk not mounted).
 
     A file is not read again if `remembered` has its size and time of modification. A change that leaves both
     as they were is not noticed.
@@ -53,17 +56,17 @@ def signature(
         remembered: from an earlier signature; may be empty.
 
     Raises:
-        InputError: a table or the zip is damaged.
+        InputError: a table or the zip is damaged, or there are several copies.
     """
-    place = reports or root
-    if not (root.is_dir() and place.exists()):
+    if not (os.access(root, os.R_OK) and os.access(reports or root, os.R_OK)):
         return None
-    tables, archive = find_tables(root), find_archive(place)
+    corpus = find_corpus(root, reports)
+    tables, archive = corpus.tables, corpus.archive
     files = [*tables.values(), archive] if archive else list(tables.values())
     known = {str(path): _known(path, remembered.get(str(path), {})) for path in files}
     zipped = {"zip": known[str(archive)]["digest"]} if archive else {}
-    image_folder = root / "files"
-    unpacked = [folder for folder in find_report_folders(place) if folder != image_folder]
+    image_folder = corpus.root / "files"
+    unpacked = [folder for folder in corpus.report_folders if folder != image_folder]
     return Signature(
         tables={TABLES[name]: known[str(path)]["digest"] for name, path in tables.items()},
         reports={**zipped, **_patients(unpacked)},

@@ -6,6 +6,7 @@ subset    which studies are asked for
 films     the images of those, cached
 studies   all of it by study
 census    what the prepared corpus holds, counted
+missing   where missing images were looked for
 usable    whether that is enough for the experiment
 """
 

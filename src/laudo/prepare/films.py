@@ -50,7 +50,7 @@ def make(plan: Plan, corpus: OpenCorpus, *, shard: Shard) -> bool:
 def _films(job: _Job) -> list[Row]:
     """The rows of a study's images: the first readable ones in the order of use are cached."""
     study_id, subject_id = job.study["study_id"], job.study["subject_id"]
-    source = mimic.image_folder(job.corpus, subject_id=subject_id, study_id=study_id)
+    source = mimic.image_folder(job.corpus.root, subject_id=subject_id, study_id=study_id)
     folder = Path("images") / f"{job.settings.size_px}" / f"s{study_id}"
     for torn in (job.run / folder).glob(".*.tmp"):  # left by a worker that was killed
         torn.unlink(missing_ok=True)

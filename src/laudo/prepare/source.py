@@ -14,9 +14,9 @@ import pyarrow.compute as pc
 
 from laudo import mimic
 from laudo.errors import InputError
-from laudo.experiment.corpus import open_corpus
+from laudo.experiment.corpus import require_tables
 from laudo.experiment.plan import Plan
-from laudo.mimic import tables
+from laudo.mimic import studies
 from laudo.phantom import corpus as phantom
 from laudo.phantom.settings import RECIPE, Phantom
 from laudo.progress import Progress
@@ -36,7 +36,9 @@ class OpenCorpus(AbstractContextManager["OpenCorpus"]):
         self._held = ExitStack()
         if experiment.mimic.phantom:
             self._held.enter_context(_phantom(plan.run, experiment.mimic.phantom))
-        self.files = open_corpus(experiment, plan.run)
+        root, reports = experiment.corpus_root(plan.run), experiment.reports_root()
+        self.files = mimic.open_corpus(root, reports=reports)
+        require_tables(self.files, experiment.prepare)
         self.reports = mimic.Reports(self.files)
 
     def __exit__(self, *_: object) -> None:
@@ -45,12 +47,12 @@ class OpenCorpus(AbstractContextManager["OpenCorpus"]):
 
     @cached_property
     def index(self) -> pa.Table:
-        """Every study of the corpus as its tables have it (`laudo.mimic.tables.index`).
+        """Every study of the corpus as its tables have it (`laudo.mimic.studies.index`).
 
         Raises:
             InputError: a table is damaged or contradicts another, or there is no study.
         """
-        index = tables.index(self.files, reported=self.reports.studies)
+        index = studies.index(self.files, reported=self.reports.studies)
         if not len(index):
             raise InputError(
                 "the corpus has no study",

@@ -49,7 +49,7 @@ def make(plan: Plan, corpus: OpenCorpus) -> bool:
         return False
     texts = table(plan.texts, columns=["study_id", "same_text", "files", "fault"]).sort_by("study_id")
     if pc.all(pc.fill_null(pc.equal(texts["fault"], Exclusion.NO_REPORT), False)).as_py():
-        raise mimic.no_reports("no study has a report", corpus.files.root)
+        raise mimic.no_report_found(corpus.files)
     settings = plan.experiment.prepare
     studies = _listed(corpus.index, texts, with_files=settings.images == "keep")
     reasons = selection.leave_out(studies, settings, texts=texts["same_text"].to_numpy())

@@ -118,7 +118,7 @@ class _Files(NamedTuple):
         if not study["images"]:
             return cls([], {})
         paths = mimic.images_of(corpus.files, **key)
-        folder = mimic.image_folder(corpus.files, **key)
+        folder = mimic.image_folder(corpus.files.root, **key)
         is_whole = paths.keys() >= {image["dicom_id"] for image in study["images"]}
         watched = {} if is_whole or not folder.parent.is_dir() else watch.stamps(folder)
         return cls(sorted(path.name for path in paths.values()), watched)

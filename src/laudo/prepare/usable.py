@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from laudo.census import Census
 from laudo.errors import NotReady
 from laudo.experiment.plan import Plan
+from laudo.prepare.missing import missing_images
 from laudo.store import rows
 from laudo.vocabulary import Exclusion, kind
 
@@ -18,7 +19,7 @@ _FILES = "fetch or correct these files; the same command then looks at them agai
 _FIXES: Mapping[str, str] = {
     Exclusion.NO_IMAGE: "take the metadata table that belongs to this split table",
     Exclusion.NO_SPLIT: "take the split table that belongs to this metadata table",
-    Exclusion.NO_REPORT: "set [mimic] reports to the zip or the folder of these reports",
+    Exclusion.NO_REPORT: "set [mimic] reports, or LAUDO_REPORTS, to the zip or the folder of these reports",
     Exclusion.EMPTY_REPORT: _FILES,
     Exclusion.DAMAGED_REPORT: _FILES,
     Exclusion.IMAGE_FILE_MISSING: _FILES,
@@ -68,4 +69,7 @@ def _nothing_to_use(plan: Plan, splits: Sequence[str], *, any_used: bool) -> Not
     common = Counter(reasons).most_common(_REASONS)
     named = "; ".join(f"{count:,} of {len(reasons):,}: {reason}" for reason, count in common)
     (commonest, _), *_ = Counter(map(kind, reasons)).most_common(1)
-    return NotReady(f"{what} ({named})", where=str(plan.studies.folder), fix=_FIXES[commonest])
+    where = str(plan.studies.folder)
+    if commonest == Exclusion.IMAGE_FILE_MISSING:
+        where = missing_images(plan)[0]
+    return NotReady(f"{what} ({named})", where=where, fix=_FIXES[commonest])
