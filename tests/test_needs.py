@@ -100,7 +100,7 @@ def test_all_that_is_lacking_is_one_message_with_a_fix_for_each(tiny, tmp_path):
     assert message.startswith("6 things are lacking, and nothing was begun\n1. ")
     assert len(re.findall(r"^\d\. ", message, re.M)) == message.count("  fix: ") == 6
     for words in (
-        "there is no such folder\n  in: " + str(tmp_path / "nowhere"),
+        f"  in: {tmp_path / 'nowhere'}\n  fix: set [mimic] root",
         "test = 0",
         "'nobody/translator' is not on this machine\n  in: [translate]\n"
         "  fix: hf download nobody/translator --revision v1 (if it is gated, accept its terms at ",
