@@ -394,7 +394,9 @@ def test_prepare_counts_and_names_what_it_leaves_out(laudo, experiment, phantom_
     for image in unseen.iterdir():
         image.unlink()
     rewrite_reports(phantom_copy, {blank.name: " \n", gone.name: None, silent.name: "FINAL REPORT\n"})
-    ended = laudo("prepare", experiment(on(phantom_copy)), "--runs", tmp_path / "runs")
+    untuned = ("[arms.lora]\nadapter = true\n", "")  # no study of validate is left
+    path = experiment(on(phantom_copy), untuned)
+    ended = laudo("prepare", path, "--runs", tmp_path / "runs")
     assert ended.code == 0
     lines = ended.out.splitlines()
     assert lines[0] == "prepare: done"
@@ -406,7 +408,7 @@ def test_prepare_counts_and_names_what_it_leaves_out(laudo, experiment, phantom_
         "no usable section",
         "unreadable image",
     ]
-    again = laudo("prepare", experiment(on(phantom_copy)), "--runs", tmp_path / "runs")
+    again = laudo("prepare", path, "--runs", tmp_path / "runs")
     assert again.out.splitlines() == ["prepare: nothing to do", *lines[1:]]
 
 
@@ -460,7 +462,7 @@ SUMMARY = """\
 studies: 1,200 train, 0 validate, 83 test
 left out: 1,061 (outside the subset)
 left out: 3 (no report)
-(if these files arrive later, delete the table texts and prepare again)
+(when these files arrive, laudo prepare EXPERIMENT --look-again surely finds them)
 images left out: 210 (not needed)
 images left out: 2 (same exposure)
 images left out: 1 (same exposure, mirrored)

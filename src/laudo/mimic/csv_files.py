@@ -96,7 +96,7 @@ def require(valid: pa.Array, table: pa.Table, column: str, path: Path, *, what: 
 
 
 _FOLDER = re.compile(r"(?:.*/)?[ps](\d{8})")
-"""A patient or study as the name of its folder: p10/p10000032/s50414267."""
+"""A patient or study as the name of its folder: p1N/p1NNNNNNN/s5NNNNNNN."""
 
 _OF_SPREADSHEET = re.compile(
     r"\d+([.,]\d+)?E\+?\d+"  # 5.0414267E7

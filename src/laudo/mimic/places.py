@@ -32,7 +32,7 @@ TABLES = {
 ZIP = "mimic-cxr-reports.zip"
 
 _LEVELS_ABOVE = 4
-"""So many levels above files/p10/p10000032/s50414267 are the tables."""
+"""So many levels above files/p1N/p1NNNNNNN/s5NNNNNNN are the tables."""
 
 _BELOW = ("*", "mimic*/*", "files/mimic-cxr*/*", "physionet.org/files/mimic-cxr*/*")
 _SIBLINGS = ("mimic*", "mimic*/*")
@@ -153,8 +153,8 @@ def sibling_reports(root: Path) -> Path | None:
 
 
 def searched(named: Path) -> str:
-    """Returns the folders that are looked at if it is not the one that is named."""
-    return ", ".join(map(str, (named, *_above(named), *(named / pattern for pattern in _BELOW))))
+    """Returns the folders that are looked at, for a message."""
+    return f"{named}; above it: {', '.join(map(str, _above(named)))}; below it: {', '.join(_BELOW)}"
 
 
 def _tables_in(folder: Path) -> set[Path]:
