@@ -246,6 +246,13 @@ def test_the_room_on_the_disk_is_estimated(tiny, tmp_path, phantom_tree):
     assert "kept images 1,440.0" in message
 
 
+def test_a_table_of_splits_that_cannot_be_read_is_left_to_prepare(tiny, tmp_path, phantom_copy):
+    """A field of more characters than Python's csv takes (131,072)."""
+    (phantom_copy / "mimic-cxr-2.0.0-split.csv.gz").unlink()
+    (phantom_copy / "mimic-cxr-2.0.0-split.csv").write_text("study_id\n" + "x" * 200_000, "utf-8")
+    assert lacking(planned(tiny, tmp_path / "run", {"mimic": {"root": str(phantom_copy)}})) == ""
+
+
 def test_the_adapter_needs_room_too(tiny, tmp_path):
     assert "checkpoints of the training" in lacking(planned(tiny, tmp_path / "run", {"train.r": 10**9}))
 

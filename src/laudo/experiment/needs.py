@@ -129,7 +129,7 @@ def _of_disk(plan: Plan, missing: Collection[str]) -> Iterator[LaudoError]:
 
 
 def _images(plan: Plan) -> float:
-    """The most images that are kept; 0 where the corpus cannot be opened, which is said elsewhere."""
+    """The most images that are kept."""
     settings, phantom = plan.experiment.prepare, plan.experiment.mimic.phantom
     sizes = [settings.size_of(split) for split in SPLITS]
     chosen = math.inf if None in sizes else sum(filter(None, sizes))
@@ -138,19 +138,19 @@ def _images(plan: Plan) -> float:
 
 
 def _images_of_corpus(plan: Plan) -> int:
-    """Counts up to `max_images` of each study in the table of splits."""
+    """Counts up to `max_images` of each study in the table of splits; 0 if that cannot be done."""
     try:
         path = _corpus(plan).tables["split"]
-    except LaudoError:
+        opened = gzip.open if path.suffix == ".gz" else open
+        with opened(path, "rt", encoding="utf-8", errors="replace") as table:
+            of_studies = Counter(row.get("study_id") for row in csv.DictReader(table))
+    except (LaudoError, OSError, EOFError, csv.Error):
         return 0
-    opened = gzip.open if path.suffix == ".gz" else open
-    with opened(path, "rt", encoding="utf-8", errors="replace") as table:
-        of_studies = Counter(row.get("study_id") for row in csv.DictReader(table))
     return sum(min(images, plan.experiment.prepare.max_images) for images in of_studies.values())
 
 
 def _tuned_weights(plan: Plan) -> int:
-    """About how many weights LoRA adds to the language model; 0 where its config cannot be loaded.
+    """About how many weights LoRA adds to the language model; 0 where its config does not say.
 
     A linear from m to n features gets r (m + n). Of the seven of a layer, four are counted as if each side
     of attention was as wide as the layer, or half of it for keys and values, and three are the MLP's.
@@ -158,6 +158,6 @@ def _tuned_weights(plan: Plan) -> int:
     config = engines.look(plan.experiment.reporter).config
     if config is None:
         return 0
-    text = config.get_text_config()
-    attention, mlp = 7 * text.hidden_size, 3 * (text.hidden_size + text.intermediate_size)
-    return int(plan.experiment.train.r * text.num_hidden_layers * (attention + mlp))
+    names = ("num_hidden_layers", "hidden_size", "intermediate_size")
+    layers, width, inner = (getattr(config.get_text_config(), name, 0) for name in names)
+    return int(plan.experiment.train.r * layers * (7 * width + 3 * (width + inner)))
