@@ -151,6 +151,20 @@ def test_a_missing_model(laudo, experiment, tmp_path):
     )
 
 
+@pytest.mark.parametrize(
+    ("command", "model"),
+    [
+        ("translate", "phantom:translator"),
+        ("train", "phantom:reporter"),
+        ("generate", "phantom:reporter"),
+        ("evaluate", "phantom:encoder-pt"),
+    ],
+)
+def test_a_stage_looks_for_its_model_before_its_work(laudo, experiment, tmp_path, command, model):
+    changed = experiment((model, "./models/nobody"))
+    assert_one_message(laudo(command, changed, "--runs", tmp_path), "there is no model './models/nobody'")
+
+
 @pytest.mark.parametrize("command", ["prepare", "translate", "generate"])
 def test_not_a_shard(laudo, experiment, tmp_path, command):
     assert_one_message(

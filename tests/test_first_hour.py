@@ -100,7 +100,7 @@ def test_from_a_new_file_to_a_results_page(downloads, laudo):
     with_small_models()
     edit('"phantom:translator"', '"owner/translator"')
     not_on_disk = laudo("run", "my.toml")
-    assert_says(not_on_disk, "owner/translator", "fix: download it first and name its folder")
+    assert_says(not_on_disk, "fix: hf download owner/translator", "or name the folder it is in")
     shutil.copytree(str(files("laudo.phantom") / "models/translator"), "translator")
     edit('"owner/translator"', '"./translator"')
 
@@ -147,7 +147,6 @@ def test_a_table_saved_with_semicolons_says_so_and_the_original_is_right(mine):
     assert mine("prepare", "my.toml").code == 0
 
 
-@pytest.mark.xfail(strict=True, reason="models are not looked at before the run yet")
 def test_a_model_that_is_not_on_disk_is_named_before_anything_is_made(mine):
     with_small_models()
     edit('"phantom:encoder-pt"', '"owner/absent"')
@@ -156,7 +155,6 @@ def test_a_model_that_is_not_on_disk_is_named_before_anything_is_made(mine):
     assert not Path("runs/my/tables/studies").exists()
 
 
-@pytest.mark.xfail(strict=True, reason="models are not looked at before the run yet")
 def test_a_model_without_a_chat_template_is_named_before_anything_is_made(mine):
     with_small_models()
     folder = Path(shutil.copytree(str(files("laudo.phantom") / "models/translator"), "translator"))

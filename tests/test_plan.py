@@ -13,7 +13,7 @@ import pytest
 
 from conftest import TINY, finished
 from laudo.errors import InputError
-from laudo.experiment import Experiment, Plan, plan
+from laudo.experiment import Experiment, Plan, needs, plan
 from laudo.store import is_done, make, state
 from laudo.store.state import Seen
 
@@ -304,8 +304,9 @@ def test_each_table_comes_after_what_it_is_made_from(tiny, tmp_path):
 
 @pytest.mark.parametrize("model", ["phantom:nobody", "./nowhere", "/nowhere/at/all"])
 def test_a_model_folder_that_is_not_there_is_named_before_anything_runs(tiny, tmp_path, model):
+    looked_at = plan(changed(tiny, {"translate.model": model}), tmp_path)
     with pytest.raises(InputError, match=f"there is no model '{model}'"):
-        plan(changed(tiny, {"translate.model": model}), tmp_path)
+        needs.require(looked_at, "prepare", "translate")
 
 
 def test_a_model_of_a_hub_is_its_name_and_revision(tiny, tmp_path):

@@ -34,7 +34,7 @@ def open_plan(experiment: str, runs: Path) -> Plan:
 
     Raises:
         ExperimentError: there is no such experiment, or it has mistakes.
-        InputError: a model's folder does not exist.
+        InputError: a table of the corpus is damaged.
     """
     from laudo.experiment import load, plan
 

@@ -109,7 +109,10 @@ def run_stage(name: str, plan: Plan, **options: Shard | bool) -> bool:
 
 def _run(name: str, experiment: str, runs: Path, shard: str | None = None, **options: bool) -> Plan:
     """Opens a plan, runs one stage of it and prints the outcome."""
+    from laudo.experiment import needs
+
     plan = open_plan(experiment, runs)
+    needs.require(plan, name)
     was_made = run_stage(name, plan, **_parsed(shard), **options)
     print(f"{name}: {_outcome(was_made, shard)}")
     return plan

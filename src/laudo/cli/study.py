@@ -38,10 +38,12 @@ def new(
 def run(experiment: Experiment, runs: Runs = RUNS) -> None:
     """Runs every stage that is missing or stale, in order.
 
-    What is finished is not done again.
+    What is finished is not done again. All that the rest needs is looked at first.
     """
+    from laudo.experiment import needs
+
     plan = open_plan(experiment, runs)
-    plan.experiment.require_splits()
+    needs.require(plan, *_STAGES)
     # Without an arm that has the adapter there is nothing to train.
     stages = [name for name in _STAGES if name != "train" or plan.training]
     outcomes = [_run_and_print(name, plan) for name in stages]

@@ -5,6 +5,7 @@
     settings     which model, as an experiment names it
     models       models by name, and what identifies one
     opening      an engine for a model: the one place that chooses which
+    needs        what a model lacks, before it is used
     loading      a model and its processor from this machine
     device       where models run
     in_process   the transformers library in this process

@@ -167,10 +167,11 @@ def _load(settings: Model) -> Loaded:
     else:
         model = model.to(device)
     limit_threads(model.num_parameters())
-    return Loaded(model, _processor(source, place, takes_images=takes_images))
+    return Loaded(model, processor_of(source, place, takes_images=takes_images))
 
 
-def _processor(source: str, place: dict[str, Any], *, takes_images: bool) -> Any:
+def processor_of(source: str, place: dict[str, Any], *, takes_images: bool) -> Any:
+    """Loads the processor of a model, or its tokenizer if it takes no images."""
     from transformers import AutoProcessor, AutoTokenizer
 
     if takes_images:

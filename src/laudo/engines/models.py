@@ -50,12 +50,13 @@ def source(name: str) -> str:
 def identity(settings: ModelName) -> str:
     """Returns what fixes a model's weights: hub id and revision, or name and digest of the folder.
 
-    Nothing is loaded.
-
-    Raises:
-        InputError: the model is a folder, and it holds no model.
+    Nothing is loaded. A folder that is not there, or holds no model, is identified as such: what it made is
+    then not up to date, and what needs it says so (`needs`).
     """
-    path = folder(settings.model)
+    try:
+        path = folder(settings.model)
+    except InputError:
+        return f"{Path(settings.model).name}: not there"
     return f"{settings.model}@{settings.revision or 'main'}" if path is None else _folder_identity(path)
 
 

@@ -4,6 +4,9 @@ settings   every section of an experiment, typed
 loading    TOML files, and what is said of a mistake in one
 writing    a new TOML file that explains every setting
 plan       which table is made by which settings from which others
+corpus     what identifies the corpus, and what settings need of it
+kept       the kept images of a run
+needs      what stages lack, before they begin
 shipped    demo, paper, default
 """
 

@@ -1,4 +1,7 @@
-"""What identifies the corpus of an experiment, and what is remembered of it while its disk is not mounted."""
+"""The corpus of an experiment: what identifies it, what settings need of it, what a run remembers of it.
+
+A run goes by what it remembers while the disk of the corpus is not mounted.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,7 @@ from typing import Any
 
 from laudo import mimic
 from laudo.errors import InputError
-from laudo.experiment.settings import Experiment
+from laudo.experiment.settings import Experiment, Prepare
 from laudo.phantom.settings import RECIPE
 from laudo.store.disk import write_json
 
@@ -53,6 +56,25 @@ def identify(experiment: Experiment, run: Path) -> CorpusIdentity:
         return _of_memory(remembered, os.fspath(root))
     remembered = found._asdict()
     return CorpusIdentity(found.tables, found.reports, found.images, None, remembered)
+
+
+def require_tables(corpus: mimic.Corpus, settings: Prepare) -> None:
+    """Refuses settings that need a table which is not there.
+
+    Raises:
+        InputError: it names the setting and the table.
+    """
+    needs = {
+        "chexpert": (settings.subset != "random", f'subset = "{settings.subset}"'),
+        "metadata": (settings.priors == "supply", 'priors = "supply"'),
+    }
+    for name, (is_needed, setting) in needs.items():
+        if is_needed and name not in corpus.tables:
+            raise InputError(
+                f"[prepare] {setting} needs mimic-cxr-2.0.0-{name}.csv.gz",
+                where=str(corpus.root),
+                fix=f"change the setting, or {mimic.fix_of_absent_table(corpus, name)}",
+            )
 
 
 def remember(identity: CorpusIdentity, run: Path) -> None:

@@ -60,11 +60,7 @@ class Plan:
 
 
 def plan(experiment: Experiment, run: Path) -> Plan:
-    """Lays out the partitions of an experiment in the folder of its run.
-
-    Raises:
-        InputError: a model's folder is not there.
-    """
+    """Lays out the partitions of an experiment in the folder of its run."""
     corpus = identify(experiment, run)
     prepared = _prepared(experiment, run, corpus)
     studies = prepared["studies"]

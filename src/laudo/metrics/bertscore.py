@@ -15,10 +15,11 @@ from typing import Any, Literal, NamedTuple, Protocol
 from pydantic import Field
 
 from laudo import engines
-from laudo.engines import models
+from laudo.engines import models, needs
 from laudo.engines.device import device_name
+from laudo.engines.needs import Lack
 from laudo.engines.settings import ModelName
-from laudo.metrics.encoder import Embedded, Encoder
+from laudo.metrics.encoder import FAMILIES, Embedded, Encoder
 from laudo.metrics.metric import MeasureWords, Score, ScoredPair, Scorer
 from laudo.metrics.statistics import Aggregate, mean, mean_statistics
 from laudo.settings import Settings
@@ -107,6 +108,21 @@ class BertScore:
         """Returns what identifies the encoder: its weights and the layer."""
         weights = engines.identity(settings)
         return {"recipe": 1, "model": weights, "layer": settings.layer}
+
+    def lacks(self, settings: EncoderSettings) -> list[Lack]:
+        """Returns what the encoder lacks: files, a known family, or the layer."""
+        _, config, lacks = needs.look(settings)
+        if config is None:
+            return lacks
+        if config.model_type not in FAMILIES:
+            families = " or ".join(FAMILIES)
+            what = f"BERTScore takes {families} models, and '{settings.model}' is {config.model_type}"
+            return [*lacks, Lack(what, "name an encoder such as FacebookAI/xlm-roberta-large")]
+        layers = config.num_hidden_layers
+        if settings.layer > layers:
+            what = f"'{settings.model}' has {layers} layers, and layer {settings.layer} is asked for"
+            return [*lacks, Lack(what, f"set layer to one from 1 to {layers}")]
+        return lacks
 
     def open(self, settings: EncoderSettings, *, batch_size: int) -> Scorer:
         """Returns a scorer, whose encoder is loaded when it is first needed."""

@@ -13,6 +13,7 @@ import numpy as np
 
 import laudo
 from laudo import findings
+from laudo.engines.needs import Lack
 from laudo.metrics.metric import MeasureWords, Score, ScoredPair, Scorer, Text
 from laudo.metrics.statistics import Aggregate, micro_f1
 from laudo.settings import Settings
@@ -70,6 +71,10 @@ class LabelF1:
     def identity(self, settings: None) -> dict[str, Any]:
         """Returns a recipe number alone: the lexicon is in the identity of the facts."""
         return {"recipe": 1}
+
+    def lacks(self, settings: None) -> list[Lack]:
+        """Returns nothing: no model is needed."""
+        return []
 
     def open(self, settings: None, *, batch_size: int) -> Scorer:
         """Returns a scorer, which loads nothing."""

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple, Protocol
 
 from laudo import findings
+from laudo.engines.needs import Lack
 from laudo.findings import Fact
 from laudo.metrics.statistics import Aggregate
 from laudo.settings import Settings
@@ -127,6 +128,9 @@ class Metric(Protocol):
 
         A number `recipe` stands for the metric's code: it is raised with a change that gives other scores.
         """
+
+    def lacks(self, settings: Any) -> list[Lack]:
+        """Returns what it lacks on this machine to score, such as a model; nothing is loaded."""
 
     def open(self, settings: Any, *, batch_size: int) -> Scorer:
         """Makes a scorer; nothing is loaded yet."""

@@ -15,6 +15,7 @@ from laudo.mimic.layout import (
     no_report_found,
     open_corpus,
     patient_folder,
+    require_corpus,
 )
 from laudo.mimic.places import find_root
 from laudo.mimic.reports import Reports, ReportText
@@ -32,5 +33,6 @@ __all__ = [
     "no_report_found",
     "open_corpus",
     "patient_folder",
+    "require_corpus",
     "signature",
 ]

@@ -35,9 +35,18 @@ class Corpus:
 
 
 def open_corpus(root: Path, *, reports: Path | None = None) -> Corpus:
-    """Returns where the parts of the corpus in `root` are, without reading them.
+    """Returns where the parts of the corpus in `root` are, as `require_corpus` does.
 
-    A folder that is named some levels too high or too low is found, and the one used is noted.
+    Where a folder that is named some levels too high or too low is found, the one used is noted.
+    """
+    corpus = require_corpus(root, reports=reports)
+    for line in _remarks(corpus, root, reports or corpus.root):
+        note(line)
+    return corpus
+
+
+def require_corpus(root: Path, *, reports: Path | None = None) -> Corpus:
+    """Returns where the parts of the corpus in `root` are, without reading them and without a word.
 
     Args:
         root: the folder with the tables and `files/`.
@@ -58,8 +67,6 @@ def open_corpus(root: Path, *, reports: Path | None = None) -> Corpus:
         raise _absent("metadata", corpus)
     if "split" not in corpus.tables:
         raise _absent("split", corpus)
-    for line in _remarks(corpus, root, reports or corpus.root):
-        note(line)
     return corpus
 
 

@@ -14,8 +14,8 @@ import pyarrow.compute as pc
 
 from laudo import mimic
 from laudo.errors import InputError
+from laudo.experiment.corpus import require_tables
 from laudo.experiment.plan import Plan
-from laudo.experiment.settings import Prepare
 from laudo.mimic import studies
 from laudo.phantom import corpus as phantom
 from laudo.phantom.settings import RECIPE, Phantom
@@ -38,7 +38,7 @@ class OpenCorpus(AbstractContextManager["OpenCorpus"]):
             self._held.enter_context(_phantom(plan.run, experiment.mimic.phantom))
         root, reports = experiment.corpus_root(plan.run), experiment.reports_root()
         self.files = mimic.open_corpus(root, reports=reports)
-        _require(self.files, experiment.prepare)
+        require_tables(self.files, experiment.prepare)
         self.reports = mimic.Reports(self.files)
 
     def __exit__(self, *_: object) -> None:
@@ -71,21 +71,6 @@ class OpenCorpus(AbstractContextManager["OpenCorpus"]):
 def of_keys(table: pa.Table, keys: list[Key] | tuple[Key, ...]) -> pa.Table:
     """The rows of a table whose study_id is one of the keys, in the order of the table."""
     return table.filter(pc.is_in(table["study_id"], value_set=pa.array([key[0] for key in keys], pa.int64())))
-
-
-def _require(corpus: mimic.Corpus, settings: Prepare) -> None:
-    """Refuses settings that need a table which is not there."""
-    needs = {
-        "chexpert": (settings.subset != "random", f'subset = "{settings.subset}"'),
-        "metadata": (settings.priors == "supply", 'priors = "supply"'),
-    }
-    for name, (is_needed, setting) in needs.items():
-        if is_needed and name not in corpus.tables:
-            raise InputError(
-                f"[prepare] {setting} needs mimic-cxr-2.0.0-{name}.csv.gz",
-                where=str(corpus.root),
-                fix=f"change the setting, or {mimic.fix_of_absent_table(corpus, name)}",
-            )
 
 
 @contextmanager
