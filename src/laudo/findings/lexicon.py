@@ -1,6 +1,6 @@
 """The phrases that a sentence contains, and what each of them does.
 
-For each language the words of the concepts and of the language are compiled into one expression.
+For each language the phrases of the concepts and of the language are put together.
 
 A phrase is written in ordinary spelling; accents and capitals do not matter. `*` stands for any ending
 (`consolida*`), `(a|b)` for a choice, `(a |)` for words that may be missing; a blank also matches a hyphen or
@@ -12,9 +12,9 @@ The phrases of `laudo.fidelity` are written otherwise: there accents count, and 
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache, cached_property
+from functools import cache, cached_property, lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -35,7 +35,7 @@ _CONCEPT_ROLES = {
     "unless": "unless",
 }
 """The roles that phrases of a concept have, and the attribute of `Concept` that lists the phrases."""
-_LANGUAGE_ROLES = ("side", "location", "size", "change", "predicate", "joint", "scope", "unit")
+_LANGUAGE_ROLES = ("side", "location", "size", "change", "predicate", "joint", "scope")
 """The roles that phrases of a language have besides those of its cues."""
 # What characters that are no phrase do: "atelectasis? pneumonia?", "? pneumonia", "effusion: none".
 _SIGN_ROLES: dict[str, Roles] = {
@@ -46,6 +46,7 @@ _SIGN_ROLES: dict[str, Roles] = {
     "denial_after_colon": {"after": ("negation",)},
 }
 # Characters that replace a capital that means a side, because the folded text has no capitals.
+_REMEMBERED_MENTIONS = 1 << 14
 _CAPITAL_SIGNS = "\ue000\ue001\ue002\ue003"
 
 
@@ -82,39 +83,84 @@ class Token(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Lexicon:
-    """The compiled lexicon of a language. `units` are the phrases that need a number before them."""
+    """The compiled lexicon of a language.
+
+    Attributes:
+        places: the phrases of sides and of locations.
+        units: the words that need a number before them, as expressions.
+    """
 
     lang: LanguageCode
     concepts: Mapping[str, Concept]
     phrases: Phrases
-    units: Phrases
+    places: Mapping[str, Phrases]
+    units: Sequence[tuple[re.Pattern[str], str]]
     layout: Layout
 
     def tokens(self, folded: str) -> list[Token]:
-        """Returns the phrases in the text, in order; none overlaps another."""
-        return [Token(m.start(), m.end(), self._roles(m)) for m in self._tokens.finditer(folded)]
+        """Returns the phrases and signs in the text, in order; none overlaps another."""
+        atoms = list(self._atoms.finditer(folded))
+        words = [atom[0] for atom in atoms]
+        result = []
+        position = 0
+        while position < len(atoms):
+            end, roles = self._phrase(words, position) or (position + 1, self._sign(atoms[position]))
+            if roles:
+                result.append(Token(atoms[position].start(), atoms[end - 1].end(), roles))
+            position = end
+        return result
 
-    def _roles(self, match: re.Match[str]) -> Roles:
-        if not match.lastgroup:
-            return self.phrases.look_up(match[0])
-        return _SIGN_ROLES.get(match.lastgroup) or self.units.look_up(match["unit"])
+    def _phrase(self, words: Sequence[str], start: int) -> tuple[int, Roles] | None:
+        """Returns where the longest phrase ends that begins at a word, and what it does; None without one."""
+        found = self.phrases.longest(words, start)
+        if found is None or found[1].keys().isdisjoint(_MENTION_ROLES):
+            return found
+        end, roles = found
+        return end, {**self._places_in(tuple(words[start:end]), is_device="device" in roles), **roles}
+
+    @lru_cache(_REMEMBERED_MENTIONS)  # noqa: B019 - a lexicon lives as long as the program
+    def _places_in(self, words: tuple[str, ...], *, is_device: bool) -> Roles:
+        """Returns the side and location that the words of a mention contain.
+
+        "Collapse of the right lung" is on the right. The name of a device contains no location: a central
+        line does not end in the centre.
+        """
+        roles: dict[str, tuple[str, ...]] = {}
+        for role in ("side",) if is_device else ("side", "location"):
+            found = (self.places[role].longest(words, start) for start in range(len(words)))
+            _, contained = next(filter(None, found), (0, {}))
+            roles |= contained
+        return roles
+
+    def _sign(self, atom: re.Match[str]) -> Roles | None:
+        """Returns what a sign or a measure does; None for a word that begins no phrase."""
+        kind = atom.lastgroup
+        if kind == "unit":
+            return {"unit": (self._unit(atom["unit"]),)}
+        return _SIGN_ROLES[kind] if kind else None
+
+    def _unit(self, word: str) -> str:
+        return next(unit for pattern, unit in self.units if pattern.fullmatch(word))
 
     @cached_property
-    def _tokens(self) -> re.Pattern[str]:
+    def _atoms(self) -> re.Pattern[str]:
+        """The words, signs and measures of a text. The group says what a sign does by itself."""
         denials = "|".join(map(fold, self.layout.denials)) or "(?!)"
+        units = "|".join(pattern.pattern for pattern, _ in self.units) or "(?!)"
         number = r"\d{1,5}(?:[.,]\d{1,3})?"
         # "x 1,1", "mm x 8": a further number of a measure.
         further_number = rf" ?[a-z]{{0,2}} ?[x×] ?{number}"
         alternatives = (
             # ": none", up to a comma, a semicolon or the end.
             rf"(?P<denial_after_colon>:\s{{0,3}}(?:{denials})(?=\s{{0,3}}(?:[;,]|\Z)))",
-            rf"(?<!\w){self.phrases.expression}",
+            rf"(?<![\w.,/]){number}(?:{further_number}){{0,2}}[\s-]?(?P<unit>(?:{units})(?!\w))",
+            r"\w+",
             # A comma that is not in a number; other signs that separate; a dash between blanks.
             r"(?P<comma>,(?!\d)|[;:(]|(?<=\s)-(?=\s))",
             r"(?P<slash>/(?=[a-z]))",
             r"(?P<question_before>(?<![^\s(])\?(?=\s?\w))",
             r"(?P<question_after>\?)",
-            rf"(?<![\w.,/]){number}(?:{further_number}){{0,2}}[\s-]?(?P<unit>{self.units.expression})",
+            r"[^\w\s-]",
         )
         return re.compile("|".join(alternatives))
 
@@ -175,8 +221,9 @@ def load(lang: LanguageCode, folder: Path | None = None) -> Lexicon:
     return Lexicon(
         lang=lang,
         concepts=known_concepts,
-        phrases=Phrases({phrase: does for phrase, does in roles.items() if "unit" not in does}),
-        units=Phrases({phrase: does for phrase, does in roles.items() if "unit" in does}),
+        phrases=Phrases(roles),
+        places={role: _only(role, roles) for role in ("side", "location")},
+        units=_units(language.unit),
         layout=language.layout,
     )
 
@@ -215,26 +262,20 @@ def _roles(entries: Iterable[_Entry]) -> dict[str, Roles]:
         for phrase in expand(entry.phrase):
             values = roles[phrase].get(entry.role, ())
             roles[phrase][entry.role] = tuple(dict.fromkeys((*values, entry.value)))
-    for role in ("side", "location"):
-        _add_contained(role, roles)
     return dict(roles)
 
 
-def _add_contained(role: str, roles: Mapping[str, dict[str, tuple[str, ...]]]) -> None:
-    """Gives each mention that contains a side or location that side or location.
+def _only(role: str, roles: Mapping[str, Roles]) -> Phrases:
+    return Phrases({phrase: {role: does[role]} for phrase, does in roles.items() if role in does})
 
-    "Collapse of the right lung" is on the right. The name of a device contains no location: a central line
-    does not end in the centre.
-    """
-    contained = Phrases({phrase: {role: does[role]} for phrase, does in roles.items() if role in does})
-    pattern = re.compile(rf"(?<!\w){contained.expression}")
-    for phrase, does in roles.items():
-        is_mention = not does.keys().isdisjoint(_MENTION_ROLES)
-        if not is_mention or (role == "location" and "device" in does):
-            continue
-        match = pattern.search(phrase)
-        if match:
-            does[role] = contained.look_up(match[0])[role]
+
+def _units(words: Mapping[str, Sequence[str]]) -> list[tuple[re.Pattern[str], str]]:
+    return [
+        (re.compile(re.escape(phrase).replace(r"\*", r"\w*")), unit)
+        for unit, phrases in words.items()
+        for choice in phrases
+        for phrase in expand(choice)
+    ]
 
 
 def _capital_roles(layout: Layout) -> dict[str, Roles]:

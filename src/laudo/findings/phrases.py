@@ -1,92 +1,110 @@
-"""Phrases of the lexicon: how they are written, and one expression that finds them all."""
+"""Phrases of the lexicon: how they are written, and how they are found in a text.
+
+A text is followed word by word. A state holds the phrases that the last words may begin; it is made when a
+text first needs it and is then remembered, so that a word costs one look-up. A phrase may contain the
+beginning of a word (`consolida*`), so several phrases may fit the same words.
+"""
 
 import re
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
-from functools import lru_cache
-from itertools import groupby
-from operator import itemgetter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from laudo.findings.text import fold
 
 Roles = Mapping[str, tuple[str, ...]]
 """What a phrase does, and its values in each role: `{"side": ("left",)}`."""
 
-# Both are sorted after every letter: any ending, then the end of a phrase.
-_ANY_ENDING, _END = "\U0010fffe", "\U0010ffff"
-_EXPRESSIONS = {
-    " ": r"[\s-]{1,6}",  # a blank also stands for a hyphen or a line break
-    "*": r"\w*",
-    _END: r"(?!\w)",
-}
-_CACHE_SIZE = 1 << 15
+_CHOICE = re.compile(r"\(([^)]*)\)")
+_WORD = re.compile(r"\w+\*?|[^\w\s-]")
+_REMEMBERED_WORDS = 1 << 16
 
 
 def expand(phrase: str) -> Iterator[str]:
     """Yields the phrases that a phrase with choices stands for: `"(no|sem) x"` gives `"no x"` and `"sem x"`.
 
-    Choices do not nest.
+    They are folded, and their words are joined by single blanks. Choices do not nest.
     """
-    head, bracket, rest = phrase.partition("(")
-    if not bracket:
-        yield " ".join(fold(phrase).replace("-", " ").split())
-        return
-    choice, _, tail = rest.partition(")")
-    for option in choice.split("|"):
-        yield from expand(head + option + tail)
+    head, *choices_and_texts = _CHOICE.split(fold(phrase))
+    forms = [head]
+    for choice, text in zip(choices_and_texts[::2], choices_and_texts[1::2], strict=True):
+        options = choice.split("|")
+        forms = [form + option + text for form in forms for option in options]
+    for form in forms:
+        yield " ".join(_WORD.findall(form))
+
+
+class _State:
+    """The phrases that begin alike: what those do that end here, and how the others go on.
+
+    `rests` are the words that follow, with what the phrase does.
+    """
+
+    def __init__(self, rests: Iterable[tuple[str, Roles]]) -> None:
+        self._next: dict[str, list[tuple[str, Roles]]] = defaultdict(list)
+        self._remembered: dict[str, _State | None] = {}
+        ending = []
+        for rest, roles in rests:
+            word, _, further = rest.partition(" ")
+            if word:
+                self._next[word].append((further, roles))
+            else:
+                ending.append(roles)
+        self.roles = _united(ending)
+        self._beginnings = sorted({len(word) - 1 for word in self._next if word[-1] == "*"}, reverse=True)
+
+    def after(self, word: str) -> "_State | None":
+        """Returns the state that a further word reaches; None if no phrase goes on with it."""
+        try:
+            return self._remembered[word]
+        except KeyError:
+            if len(self._remembered) >= _REMEMBERED_WORDS:
+                self._remembered.clear()
+            rests = list(self._rests_after(word))
+            state = self._remembered[word] = _State(rests) if rests else None
+            return state
+
+    def _rests_after(self, word: str) -> Iterator[tuple[str, Roles]]:
+        """Yields what follows the word as it stands, and then what follows a beginning of it."""
+        yield from self._next.get(word, ())
+        for length in self._beginnings:
+            if length <= len(word):
+                yield from self._next.get(word[:length] + "*", ())
 
 
 class Phrases:
-    """Expanded phrases and what each of them does.
-
-    Attributes:
-        roles: what each phrase does.
-        expression: finds any of the phrases in folded text; the longer of two phrases that begin alike is
-            found.
-    """
+    """Expanded phrases and what each of them does (`roles`)."""
 
     def __init__(self, roles: Mapping[str, Roles]) -> None:
         self.roles = roles
-        ordered = sorted(roles, key=_sort_key)
-        self._with_any_ending: dict[str, list[tuple[re.Pattern[str], Roles]]] = defaultdict(list)
-        for phrase in (phrase for phrase in ordered if "*" in phrase):
-            pattern = re.compile(r"\w*".join(map(re.escape, phrase.split("*"))))
-            self._with_any_ending[phrase[:2]].append((pattern, roles[phrase]))
-        self.expression = f"(?:{_trie([phrase + _END for phrase in ordered])})" if ordered else "(?!)"
-        self.look_up = lru_cache(_CACHE_SIZE)(self._look_up)
+        self._start = _State(roles.items())
 
-    def _look_up(self, matched: str) -> Roles:
-        """Returns what the words do that `expression` matched.
+    def longest(self, words: Sequence[str], start: int) -> tuple[int, Roles] | None:
+        """Returns where the longest phrase that begins at a word ends, and what it does; None without one.
 
-        Several phrases may fit: the words exactly, then those with `*`. The words do what any of them does.
-        An `unless` phrase only keeps its words from other phrases, so it does nothing else.
+        Several phrases may fit the same words; the words then do what any of them does.
         """
-        words = " ".join(matched.replace("-", " ").split())
-        fitting = [self.roles[words]] if words in self.roles else []
-        fitting += [roles for pattern, roles in self._with_any_ending[words[:2]] if pattern.fullmatch(words)]
-        return fitting[0] if "unless" in fitting[0] else _united(fitting)
+        state = self._start.after(words[start])
+        found = None
+        position = start + 1
+        while state:
+            if state.roles is not None:
+                found = position, state.roles
+            if position == len(words):
+                break
+            state = state.after(words[position])
+            position += 1
+        return found
 
 
-def _united(several: Sequence[Roles]) -> Roles:
-    """Returns all values of each role, each value once, in the order in which they come."""
-    united: dict[str, tuple[str, ...]] = {}
+def _united(several: Sequence[Roles]) -> Roles | None:
+    """Returns all values of each role, each value once, in the order in which they come.
+
+    An `unless` phrase only keeps its words from other phrases, so it does nothing else.
+    """
+    if len(several) < 2 or "unless" in several[0]:
+        return several[0] if several else None
+    united: dict[str, tuple[str, ...]] = defaultdict(tuple)
     for roles in several:
         for role, values in roles.items():
-            united[role] = tuple(dict.fromkeys((*united.get(role, ()), *values)))
-    return united
-
-
-def _sort_key(phrase: str) -> str:
-    """Sorts a longer phrase before one that it begins with, and letters before `*`."""
-    return phrase.replace("*", _ANY_ENDING) + _END
-
-
-def _trie(phrases: Sequence[str]) -> str:
-    """Returns an expression that follows all the sorted phrases at once, letter by letter."""
-    if phrases == [""]:
-        return ""
-    options = [
-        _EXPRESSIONS.get(letter, re.escape(letter)) + _trie([phrase[1:] for phrase in group])
-        for letter, group in groupby(phrases, key=itemgetter(0))
-    ]
-    return options[0] if len(options) == 1 else f"(?:{'|'.join(options)})"
+            united[role] = tuple(dict.fromkeys((*united[role], *values)))
+    return dict(united)
