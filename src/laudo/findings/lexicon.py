@@ -16,7 +16,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property, lru_cache
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from laudo.errors import InputError
 from laudo.findings.phrases import Phrases, Roles, expand
@@ -269,7 +269,7 @@ def _only(role: str, roles: Mapping[str, Roles]) -> Phrases:
     return Phrases({phrase: {role: does[role]} for phrase, does in roles.items() if role in does})
 
 
-def _units(words: Mapping[str, Sequence[str]]) -> list[tuple[re.Pattern[str], str]]:
+def _units(words: Mapping[Any, Sequence[str]]) -> list[tuple[re.Pattern[str], str]]:
     return [
         (re.compile(re.escape(phrase).replace(r"\*", r"\w*")), unit)
         for unit, phrases in words.items()
