@@ -85,8 +85,8 @@ def study_row(**values):
     return {**absent, "views": [], "images": [], "sections": {}, "target": {}, "removed": {}, **values}
 
 
-LONGEST = {"test_study", "test_real_input"}
-"""Files of few tests that take minutes. They come first, so that no worker is left with one at the end."""
+LONGEST = {"test_study", "test_real_input", "test_train", "test_offline"}
+"""Files that take minutes. They come first, so that no worker is left with one at the end."""
 
 
 def pytest_collection_modifyitems(items):
