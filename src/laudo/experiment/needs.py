@@ -5,12 +5,11 @@ It takes seconds, loads no weights and asks no network. A stage whose tables are
 
 from __future__ import annotations
 
-import csv
-import gzip
 import math
 import shutil
-from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+
+import pyarrow.compute as pc
 
 from laudo import mimic
 from laudo.engines import needs as engines
@@ -19,6 +18,7 @@ from laudo.errors import InputError, LaudoError, NotReady
 from laudo.experiment.corpus import require_tables
 from laudo.experiment.plan import Plan
 from laudo.metrics import METRICS
+from laudo.mimic import tables
 from laudo.store.state import Seen, state
 from laudo.vocabulary import SPLITS
 
@@ -140,13 +140,12 @@ def _images(plan: Plan) -> float:
 def _images_of_corpus(plan: Plan) -> int:
     """Counts up to `max_images` of each study in the table of splits; 0 if that cannot be done."""
     try:
-        path = _corpus(plan).tables["split"]
-        opened = gzip.open if path.suffix == ".gz" else open
-        with opened(path, "rt", encoding="utf-8", errors="replace") as table:
-            of_studies = Counter(row.get("study_id") for row in csv.DictReader(table))
-    except (LaudoError, OSError, EOFError, csv.Error):
+        studies = tables.splits(_corpus(plan))["study_id"]
+    except LaudoError:  # `prepare` says what is wrong with it
         return 0
-    return sum(min(images, plan.experiment.prepare.max_images) for images in of_studies.values())
+    counts = pc.struct_field(pc.value_counts(studies), "counts")
+    images: int = pc.sum(pc.min_element_wise(counts, plan.experiment.prepare.max_images)).as_py() or 0
+    return images
 
 
 def _tuned_weights(plan: Plan) -> int:
