@@ -15,6 +15,7 @@ from pathlib import Path
 from random import Random
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -27,7 +28,6 @@ from laudo.store import (
     files,
     fill,
     fill_together,
-    filling,
     is_done,
     locks,
     make,
@@ -164,7 +164,7 @@ def _die_at(number, partition):
         count_down()
         path.write_bytes(whole)
 
-    write_table, filling.pq.write_table = filling.pq.write_table, write_half
+    write_table, pq.write_table = pq.write_table, write_half
     sync, os.fsync = os.fsync, lambda handle: (count_down(), sync(handle))
     fill(partition, KEYS, rows_of, part_size=3)
     os._exit(0)
@@ -615,8 +615,8 @@ def test_a_run_may_be_moved(partition, tmp_path_factory):
 def test_a_state_opens_no_part(partition, monkeypatch):
     for part in partition.folder.glob("part-*"):
         part.chmod(0)
-    monkeypatch.setattr(filling.pq, "read_schema", None)
-    monkeypatch.setattr(filling.pq, "read_table", None)
+    monkeypatch.setattr(pq, "read_schema", None)
+    monkeypatch.setattr(pq, "read_table", None)
     assert state(partition).word == "done" and state(partition).rows == 10
 
 

@@ -4,7 +4,8 @@ tables       every table's columns, key and recipe number
 partition    a table, or a part of one, and what identifies it
 state        what is on disk of it, and whether it is up to date
 rows         its rows, verified
-filling      how it comes to be there
+folder       its folder while it is written: locked, cleaned, stamped
+filling      how it comes to be there, part by part
 origin       when and where a part is made
 content      digests of columns, parts and folders
 watch        files that could not be used, and may have changed
@@ -13,7 +14,8 @@ spread       work over processes and over the machines of a cluster
 disk         files that are there whole or not at all
 """
 
-from laudo.store.filling import Key, Rows, fill, fill_together, make, supersede
+from laudo.store.filling import fill, fill_together, make
+from laudo.store.folder import Key, Rows, supersede
 from laudo.store.locks import Held
 from laudo.store.partition import Partition, Source
 from laudo.store.rows import Damaged, Row, files, rows, table
