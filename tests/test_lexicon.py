@@ -34,8 +34,7 @@ left = ["izquierd*"]
 or = ["o", "ni"]
 [layout]
 decimal = ","
-headings_without_findings = ["indicación"]
-headings_with_findings = ["hallazgos"]
+headings = { indication = ["indicación"], findings = ["hallazgos"] }
 abbreviations = []
 unfinished = ["de"]
 """
@@ -143,7 +142,7 @@ def test_words_that_fit_two_phrases_do_what_both_do(tmp_path):
             "layout.capitals: Dictionary should have at most 4 items",
         ),
         (
-            {"languages__es": '[layout]\nheadings_without_findings = ["nota"]'},
+            {"languages__es": '[layout]\nabbreviations = ["nota"]'},
             "es",
             "the language es has no decimal sign",
         ),

@@ -85,9 +85,7 @@ class Layout(_Strict):
     Attributes:
         decimal: the decimal sign.
         denials: words that deny after a colon ("effusion: none").
-        headings_without_findings: headings of sections that state no findings.
-        one_line_headings: those of them whose section is only the line of the heading, if text stands on it.
-        headings_with_findings: headings of sections that state findings.
+        headings: headings of an added language, by the section that they open, as in `sections/headers.toml`.
         capitals: single letters that mean a side where they stand alone.
         abbreviations: words whose full stop does not end a sentence.
         unfinished: words that do not end a sentence at the end of a line.
@@ -95,9 +93,7 @@ class Layout(_Strict):
 
     decimal: Literal[".", ","] | None = None
     denials: list[Short] = []
-    headings_without_findings: list[Short] = []
-    one_line_headings: list[Short] = []
-    headings_with_findings: list[Short] = []
+    headings: dict[str, list[Short]] = {}
     capitals: Annotated[dict[Letter, Literal["left", "right"]], Field(max_length=4)] = {}
     abbreviations: list[Short] = []
     unfinished: list[Short] = []

@@ -1,22 +1,24 @@
 """The sentences of a report that may state findings: no indication, technique, mere question ..."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from typing import NamedTuple
 
 from laudo.findings.lexicon import Lexicon
 from laudo.findings.schema import Layout
 from laudo.findings.text import fold
+from laudo.sections import headers
 
 _STOP = re.compile(r"[.;](?=\s|\Z)")
 _COLON = re.compile(r"[:(,]")
-# The end of a section under a heading without findings: a blank line.
+_WITHOUT_FINDINGS = frozenset({"history", "indication", "technique", "comparison", "examination"})
+_ONE_LINE = frozenset({"technique", "comparison", "examination"})
+"""The sections that state no findings, and those whose text is only the line of the heading."""
+_REPORT = frozenset({"findings", "impression"})
 _BLANK_LINE = re.compile(r"(?<=\S)[ \t]{0,8}\r?\n[ \t]{0,8}\r?\n")
-# The end of a section of one line: the end of a line with text that does not end in a comma, if a capital
-# follows.
-_END_OF_LINE = r":[ \t]{0,8}\S[^\n]*(?<![,\s])[ \t]{0,8}\n(?=\s{0,8}[A-ZÀ-Ý])"
-_ONE_LINE = re.compile(rf"{_END_OF_LINE}|{_BLANK_LINE.pattern}")
+# The end of a line with text that does not end in a comma, if no small letter follows.
+_END_OF_LINE = re.compile(r"(?<=[^,\s])[ \t]{0,8}\r?\n(?![ \t]{0,8}[a-zà-ÿ])")
 # What follows a question mark if the sentence goes on.
 _GOES_ON = re.compile(r"\s{0,3}(?![A-ZÀ-Ý])[\w(]")
 
@@ -36,32 +38,56 @@ def spans(text: str, lexicon: Lexicon) -> Iterator[tuple[int, int]]:
     """
     patterns = _patterns(lexicon)
     ends = patterns.ends if _STOP.search(text) else patterns.ends_of_lines
-    for start, end in _sections(text, patterns.headings):
+    for start, end in _sections(text, patterns.headings, _section_of_heading(lexicon)):
         yield from _sentences(text, ends, start, end)
 
 
-def _sections(text: str, headings: re.Pattern[str]) -> Iterator[tuple[int, int]]:
+class _Heading(NamedTuple):
+    """A heading in a text, with the section that it opens; None if it is not listed."""
+
+    start: int
+    end: int
+    section: str | None
+
+
+def _found(text: str, pattern: re.Pattern[str], sections: Mapping[str, str]) -> list[_Heading]:
+    """Returns the headings of a text. A hypothesis under the findings is a conclusion."""
+    result: list[_Heading] = []
+    for match in pattern.finditer(text):
+        name = headers.normalised(match["listed"] or match["alone"] or match["longer"] or "")
+        section = sections.get(name)
+        if name in headers.concluding() and any(heading.section in _REPORT for heading in result):
+            section = "impression"
+        result.append(_Heading(match.start(), match.end(), section))
+    return result
+
+
+def _sections(text: str, pattern: re.Pattern[str], sections: Mapping[str, str]) -> Iterator[tuple[int, int]]:
     """Yields the start and the end of each section, without text under a heading without findings."""
-    start, end_of_skipped = 0, None
-    for heading in headings.finditer(text):
-        yield _start(text, start, heading.start(), end_of_skipped), heading.start()
-        start, end_of_skipped = heading.start(), _end_of_skipped(heading)
-    yield _start(text, start, len(text), end_of_skipped), len(text)
+    found = _found(text, pattern, sections)
+    last_of_report = max((h.start for h in found if h.section in _REPORT), default=-1)
+    first, *ends = [*(heading.start for heading in found), len(text)]
+    yield 0, first
+    for heading, end in zip(found, ends, strict=True):
+        if heading.section not in _WITHOUT_FINDINGS:
+            yield heading.start, end
+            continue
+        is_line = heading.section in _ONE_LINE or heading.start > last_of_report
+        yield _end_of_skipped(text, heading.end, end, is_line=is_line), end
 
 
-def _end_of_skipped(heading: re.Match[str]) -> re.Pattern[str] | None:
-    """Returns what ends the text that is skipped under a heading; None if the heading has findings."""
-    if heading["one_line"]:
-        return _ONE_LINE
-    return _BLANK_LINE if heading["without_findings"] or heading["alone"] else None
+def _end_of_skipped(text: str, start: int, end: int, *, is_line: bool) -> int:
+    """Returns where text that states no findings ends.
 
-
-def _start(text: str, start: int, end: int, end_of_skipped: re.Pattern[str] | None) -> int:
-    """Returns where the text of a section begins that may state findings."""
-    if not end_of_skipped:
-        return start
-    match = end_of_skipped.search(text, start, end)
-    return match.end() if match else end
+    It ends at a blank line. Without one it ends with its line if `is_line`, because the heading is about one
+    line or no heading of findings follows; else at the next heading.
+    """
+    while start < end and text[start] in " \t:":
+        start += 1
+    on_line = not text.startswith(("\n", "\r"), start)
+    blank = _BLANK_LINE.search(text, start, end)
+    line = _END_OF_LINE.search(text, start, end) if is_line and (on_line or not blank) else None
+    return min((match.end() for match in (blank, line) if match), default=end)
 
 
 def _sentences(text: str, ends: re.Pattern[str], start: int, end: int) -> Iterator[tuple[int, int]]:
@@ -98,7 +124,7 @@ def _patterns(lexicon: Lexicon) -> _Patterns:
     return _Patterns(
         ends=_ends(layout, after_line_break=_PARAGRAPH),
         ends_of_lines=_ends(layout, after_line_break=""),
-        headings=_headings(layout),
+        headings=_headings(lexicon),
     )
 
 
@@ -108,8 +134,11 @@ def _any_of(phrases: Sequence[str]) -> str:
     return f"(?i:{'|'.join(forms) or '(?!)'})"
 
 
+_ACCENTED = {"a": "aáàâã", "e": "eéê", "i": "ií", "o": "oóôõ", "u": "uúü", "c": "cç", "n": "nñ"}
+
+
 def _with_or_without_accents(phrase: str) -> str:
-    return "".join(re.escape(c) if fold(c) == c.lower() else f"[{c}{fold(c)}]" for c in phrase)
+    return "".join(f"[{_ACCENTED[c]}]" if c in _ACCENTED else re.escape(c) for c in fold(phrase))
 
 
 _LIST_MARK = r"(?:[-*•]|\d{1,2}[.)]|[a-z]\))[ \t]"
@@ -139,25 +168,31 @@ def _ends(layout: Layout, *, after_line_break: str) -> re.Pattern[str]:
     return re.compile(f"{abbreviation}|{unfinished_line}|(?P<end>{'|'.join(ends)})")
 
 
-def _headings(layout: Layout) -> re.Pattern[str]:
+@cache
+def _section_of_heading(lexicon: Lexicon) -> dict[str, str]:
+    """Returns the section of each normalised spelling: those of `sections`, or those of an added language."""
+    own = {headers.normalised(name): to for to, names in lexicon.layout.headings.items() for name in names}
+    return headers.spellings(lexicon.lang) | own
+
+
+def _headings(lexicon: Lexicon) -> re.Pattern[str]:
     """Returns the headings at the start of a line or after a stop.
 
-    The groups `one_line`, `without_findings` and `alone` (on its line, without a colon) are headings of
-    sections that state no findings. Such a heading may have more words ("reason for exam (signs/symptoms):").
+    `listed` is a listed heading before a colon, `alone` one alone on its line, and `longer` one that states
+    no findings and has more words ("reason for exam (signs/symptoms):"). Any other match is
+    a heading that is not listed.
     """
-    one_line = _any_of(layout.one_line_headings)
-    without_findings = _any_of(layout.headings_without_findings)
-    with_findings = _any_of(layout.headings_with_findings)
+    by_section = _section_of_heading(lexicon)
+    without = _any_of([name for name, section in by_section.items() if section in _WITHOUT_FINDINGS])
+    names = _any_of(list(by_section))
     more_words = r"(?:[ /]\(?[^\W\d_]{1,20}\)?){0,5}"
-    listed = (
-        rf"(?P<one_line>{one_line})[ \t]?(?=:)",
-        rf"(?P<without_findings>{without_findings}{more_words})[ \t]?:",
-        rf"{with_findings}[ \t]?:",
-        rf"(?P<alone>{without_findings})[ \t]{{0,8}}$",
-        rf"{with_findings}[ \t]{{0,8}}$",
-    )
     in_capitals = r"[A-ZÀ-Ý][A-ZÀ-Ý /]{2,40}"
     title = r"[A-ZÀ-Ý](?:[A-ZÀ-Ý /]{2,40}|[a-zà-ÿ]{2,20}(?: [a-zà-ÿ]{1,20}){0,3})"
+    listed = (
+        rf"(?P<listed>{names})[ \t]?:",
+        rf"(?P<longer>{without}){more_words}[ \t]?:",
+        rf"(?P<alone>{names})[ \t]{{0,8}}$",
+    )
     headings = (
         rf"(?:^|(?<=[.;?!]))[ \t]{{0,8}}(?:{'|'.join(listed)})",
         rf"^[ \t]{{0,8}}{title}[ \t]?:",  # an unknown heading at the start of a line

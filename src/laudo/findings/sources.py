@@ -15,6 +15,7 @@ from laudo.errors import InputError
 from laudo.findings import schema
 from laudo.findings.schema import Concept, LanguageCode, LanguageWords
 from laudo.hashing import digest_of_files
+from laudo.sections import headers
 
 FOLDERS = ("concepts", "languages")
 
@@ -25,10 +26,9 @@ def data_folder() -> Traversable:
 
 
 def lexicon_digest() -> str:
-    """Returns a digest of the files of the package's lexicon (`hashing.digest_of_files`)."""
-    return digest_of_files(
-        {f"{kind}/{file.name}": file for kind in FOLDERS for file in _toml_files(data_folder() / kind)}
-    )
+    """Returns a digest of the package's lexicon and headings (`hashing.digest_of_files`)."""
+    lexicon = {f"{kind}/{file.name}": file for kind in FOLDERS for file in _toml_files(data_folder() / kind)}
+    return digest_of_files(lexicon | {"headers.toml": headers.data_folder() / "headers.toml"})
 
 
 @cache

@@ -40,6 +40,8 @@ def split(text: str, *, lang: Language = "en") -> SectionedReport:
     """
     raw = list(filter(_has_text, _divided(_plain(text), lang)))
     if {"findings", "impression"}.isdisjoint(section.name for section in raw):
+        raw = _with_findings_under_title(raw)
+    if {"findings", "impression"}.isdisjoint(section.name for section in raw):
         raw = list(filter(_has_text, _with_last_paragraph(_with_full_report(raw))))
     return SectionedReport(tuple(Section(name, _trimmed(body)) for name, body in raw))
 
@@ -56,15 +58,24 @@ def _divided(text: str, lang: Language) -> Iterator[Section]:
     """
     text = f"\n{text}\n"  # `headers.LINE` needs a line break before and after each line
     name, start = "preamble", 1
+    after_findings = False
     for line in headers.LINE.finditer(text):
         if line["rule"]:
             opened = "preamble" if name in _ASIDES else None
         else:
             opened = headers.opened_section(line, start=start, lang=lang)
         if opened:
+            opened = _concluded(opened, line["name"], after_findings)
+            after_findings = after_findings or opened == "findings"
             yield Section(name, text[start : line.start()])
             name, start = opened, line.end()
     yield Section(name, text[start:-1])
+
+
+def _concluded(section: str, name: str | None, after_findings: bool) -> str:
+    """Returns the section that a header opens: a hypothesis under the findings is the impression."""
+    is_conclusion = after_findings and name and headers.normalised(name) in headers.concluding()
+    return "impression" if is_conclusion else section
 
 
 def _trimmed(body: str) -> str:
@@ -82,6 +93,16 @@ def _has_text(section: Section) -> bool:
         return bool(body)
     is_title = body[-1:] in (":", "-") and "\n" not in body
     return bool(_WORD.search(body)) and not is_title
+
+
+def _with_findings_under_title(raw: list[Section]) -> list[Section]:
+    """Returns the sections with what stands right under the line of a last `Exam:` as findings."""
+    if not raw or raw[-1].name != "examination":
+        return raw
+    title, _, rest = raw[-1].body.partition("\n")
+    if not title.strip() or not rest.strip() or rest[0].isspace():
+        return raw
+    return [*raw[:-1], Section("examination", title), Section("findings", rest)]
 
 
 def _with_full_report(raw: list[Section]) -> list[Section]:

@@ -36,6 +36,10 @@ _VIEW_NOUN = re.compile(_VIEW_NOUNS)
 _VIEW_WORDS = re.compile(rf"(?:(?:{_VIEW_NOUNS}|{_VIEW_ADJECTIVES}|{_VIEW_PARTICLES})\b\W*)+")
 
 
+# A shorter line was not wrapped: its end is meant.
+_WRAPPED = 60
+
+
 def data_folder() -> Traversable:
     """Returns the folder that holds the package's `headers.toml` and `reference.toml`."""
     return files(__package__)
@@ -69,8 +73,9 @@ def opened_section(line: re.Match[str], *, start: int, lang: Language) -> str | 
 def _begins_paragraph(line: re.Match[str], start: int) -> bool:
     text, line_break = line.string, line.start()
     line_before = text[max(start, text.rfind("\n", 0, line_break)) : line_break].strip(" \t\n_")
-    is_indented = text[line_break + 1] in " \t"
-    return not line_before or (not is_indented and line_before[-1] in ".:;!?")
+    if not line_before or text[line_break + 1] in " \t":
+        return not line_before
+    return line_before[-1] in ".:;!?" or (len(line_before) < _WRAPPED and line["name"][0].isupper())
 
 
 def _text_after(line: re.Match[str]) -> str:
@@ -81,8 +86,8 @@ def _text_after(line: re.Match[str]) -> str:
 @lru_cache(maxsize=4096)
 def _section(name: str, end: str, lang: Language) -> str | None:
     """Returns the section of a listed spelling; for capitals before a colon, also what they suggest."""
-    spelling = _normalised(name)
-    listed = _spellings(lang).get(spelling)
+    spelling = normalised(name)
+    listed = spellings(lang).get(spelling)
     return listed or (_suggested(spelling) if name.isupper() and ":" in end else None)
 
 
@@ -93,7 +98,7 @@ def _suggested(spelling: str) -> str | None:
     return "findings" if _VIEW_WORDS.fullmatch(spelling) and _VIEW_NOUN.search(spelling) else None
 
 
-def _normalised(name: str) -> str:
+def normalised(name: str) -> str:
     """Returns a name in lower case without accents.
 
     There are single blanks, none around a slash, and no number at the end (`ADDENDUM #2`).
@@ -105,11 +110,14 @@ def _normalised(name: str) -> str:
 
 
 @cache
-def _spellings(lang: Language) -> dict[str, str]:
-    """Returns the section of each spelling. A model's Portuguese report may have English headers."""
+def spellings(lang: str) -> dict[str, str]:
+    """Returns the section of each normalised spelling.
+
+    A Portuguese report may have English headers, because models leave them.
+    """
     languages = ("en", "pt") if lang == "pt" else ("en",)
     return {
-        _normalised(spelling): section
+        normalised(spelling): section
         for language in languages
         for section, lists in _data().items()
         for spelling in lists[language]
@@ -117,10 +125,14 @@ def _spellings(lang: Language) -> dict[str, str]:
 
 
 @cache
+def concluding() -> frozenset[str]:
+    """Returns the normalised spellings that open the impression if findings stand above them."""
+    return frozenset(normalised(name) for lists in _data().values() for name in lists.get("concluding", ()))
+
+
+@cache
 def _parts() -> dict[str, str]:
-    return {
-        _normalised(part): section for section, lists in _data().items() for part in lists.get("part", ())
-    }
+    return {normalised(part): section for section, lists in _data().items() for part in lists.get("part", ())}
 
 
 @cache
